@@ -1,0 +1,1 @@
+"""Files of images, strokes and labels -> batches of tensors; no models."""
