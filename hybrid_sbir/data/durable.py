@@ -1,0 +1,35 @@
+"""Writing a small file so that it is either the old one or the new one, whatever happens in between."""
+
+import os
+from pathlib import Path
+
+
+def write_durably(path: Path | str, content: bytes) -> None:
+    """Write ``content`` to the side, flush it to the disk, then put it in the place of ``path`` in one step.
+
+    A reader, a full disk or a killed process sees the old file or the new one, never a part.
+
+    Raises:
+        OSError: as the file system says it; what stood at ``path`` is untouched.
+    """
+    path = Path(path)
+    side = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with side.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        side.replace(path)
+    except BaseException:
+        side.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries: only then is a rename on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
