@@ -1,0 +1,99 @@
+"""The operators as loops over K shifted views of the padded map: no unfold, so no K-fold copy of the input.
+
+Shapes: N batch, C aggregated channels, G weight channels, Q = C / G channels that share a weight, R relation channels,
+OH, OW output size, P = OH * OW output positions, K window positions.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hybrid_sbir.ops import reference
+from hybrid_sbir.ops.window import Window
+
+
+def _views(padded: Tensor, window: Window, size: tuple[int, int]) -> list[Tensor]:
+    """The K neighbours as strided views (..., OH, OW) of a padded map (..., H, W)."""
+    reach_y, reach_x = (window.stride * (s - 1) + 1 for s in size)
+    return [padded[..., y : y + reach_y : window.stride, x : x + reach_x : window.stride] for y, x in window.offsets()]
+
+
+class _Aggregation(torch.autograd.Function):
+    """Aggregate an already padded map; the border's gradient is left to the differentiable padding."""
+
+    @staticmethod
+    def forward(ctx: Any, padded: Tensor, weight: Tensor, window: Window, size: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(padded, weight)
+        ctx.window, ctx.size = window, size
+        n, c = padded.shape[:2]
+        grouped = padded.unflatten(1, (c // weight.shape[1], weight.shape[1]))
+        weights = weight.unflatten(3, size)
+        out = padded.new_zeros(*grouped.shape[:3], *size)
+        for k, view in enumerate(_views(grouped, window, size)):
+            out.addcmul_(view, weights[:, None, :, k])
+        return out.view(n, c, *size)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        padded, weight = ctx.saved_tensors
+        groups = (padded.shape[1] // weight.shape[1], weight.shape[1])
+        views = _views(padded.unflatten(1, groups), ctx.window, ctx.size)
+        weights, grad = weight.unflatten(3, ctx.size), grad.unflatten(1, groups)
+        grad_padded = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            grad_padded = torch.zeros_like(padded, memory_format=torch.contiguous_format)
+            for k, view in enumerate(_views(grad_padded.unflatten(1, groups), ctx.window, ctx.size)):
+                view.addcmul_(grad, weights[:, None, :, k])
+        if ctx.needs_input_grad[1]:
+            grad_weight = torch.empty_like(weight, memory_format=torch.contiguous_format)
+            for k, view in enumerate(views):
+                grad_weight[:, :, k] = (grad * view).sum(1).flatten(2)
+        return grad_padded, grad_weight, None, None
+
+
+class _Subtraction(torch.autograd.Function):
+    """Subtract the neighbours of an already padded map from the centres, written straight to the output."""
+
+    @staticmethod
+    def forward(ctx: Any, centre: Tensor, padded: Tensor, window: Window) -> Tensor:
+        size = (centre.shape[-2], centre.shape[-1])
+        ctx.window, ctx.size, ctx.padded_size = window, size, padded.shape
+        out = centre.new_empty(*centre.shape[:2], window.positions, *size)
+        for k, view in enumerate(_views(padded, window, size)):
+            torch.sub(centre, view, out=out[:, :, k])
+        return out.flatten(3)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        grad = grad.unflatten(3, ctx.size)
+        grad_padded = grad.new_zeros(ctx.padded_size)
+        for k, view in enumerate(_views(grad_padded, ctx.window, ctx.size)):
+            view.sub_(grad[:, :, k])
+        return grad.sum(2), grad_padded, None
+
+
+def windows(x: Tensor, window: Window) -> Tensor:
+    """The K neighbours of every output position, (N, C, H, W) -> (N, C, K, P)."""
+    size = window.output_size(*x.shape[-2:])
+    return torch.stack(_views(reference.pad(x, window), window, size), 2).flatten(3)
+
+
+def aggregation(x: Tensor, weight: Tensor, window: Window) -> Tensor:
+    """As :func:`reference.aggregation`; N * C * P extra memory instead of K times that.
+
+    Half precision and mixed types (autocast leaves softmax in float32) are summed in float32: K additions in
+    bfloat16 would lose the small weights.
+    """
+    dtype = torch.promote_types(x.dtype, weight.dtype)
+    if dtype in (torch.float16, torch.bfloat16):
+        dtype = torch.float32
+    padded, size = reference.pad(x.to(dtype), window), window.output_size(*x.shape[-2:])
+    return _Aggregation.apply(padded, weight.to(dtype), window, size).to(x.dtype)
+
+
+def subtraction(phi: Tensor, psi: Tensor, window: Window) -> Tensor:
+    """As :func:`reference.subtraction`; nothing but the result is allocated."""
+    return _Subtraction.apply(reference.centres(phi, window).contiguous(), reference.pad(psi, window), window)
