@@ -1,4 +1,4 @@
-"""Every kind of image file reads as 8-bit grey or RGB, upright and on white; a bad one is refused by name and reason."""
+"""Every kind of image file reads as 8-bit grey or RGB, upright, on white; a bad one is refused by name and reason."""
 
 import io
 import pickle
