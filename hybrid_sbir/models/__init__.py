@@ -5,16 +5,21 @@ from hybrid_sbir.models.backbone import Backbone, BackboneSpec
 from hybrid_sbir.models.classifier import Classifier
 from hybrid_sbir.models.registry import backbone_spec, create_backbone, list_backbones, register_backbone
 from hybrid_sbir.models.stage import StageSpec
+from hybrid_sbir.models.weights import CheckpointError, load_classifier, load_published, save_classifier
 
 __all__ = [
     "Backbone",
     "BackboneSpec",
+    "CheckpointError",
     "Classifier",
     "StageSpec",
     "backbone_spec",
     "create_backbone",
     "list_backbones",
+    "load_classifier",
+    "load_published",
     "register_backbone",
+    "save_classifier",
 ]
 
 del _zoo

@@ -5,7 +5,7 @@ Shapes: N batch, H, W image size, D channels of the last stage.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -46,7 +46,8 @@ class Backbone(nn.Module):
         stem: how far the image is shrunk in all: ``"imagenet"`` 32 times, ``"small"`` 16, ``"tiny"`` 8 times (of four
             stages after a convolution stem, or five after a linear one).
         width: factor on all widths, rounded to multiples of 32 (stem: 8).
-        widths: the stages' widths instead of the spec's, one a stage; the stem keeps its own.
+        widths: the stages' widths instead of the spec's, one a stage.
+        stem_width: channels of the first map; 64 times ``width`` where not given.
 
     Attributes:
         stage_widths: channels of each stage's map.
@@ -65,14 +66,17 @@ class Backbone(nn.Module):
         stem: StemSize = "imagenet",
         width: float = 1.0,
         widths: Sequence[int] | None = None,
+        stem_width: int | None = None,
     ) -> None:
         super().__init__()
         _check_options(spec, activation, in_channels, stem, width, widths)
-        stages = [replace(s, width=scale_width(s.width, width)) for s in spec.stages]
+        stages = [replace(s, width=scale_width(s.width, width)) if width != 1 else s for s in spec.stages]
         if widths is not None:
             stages = [replace(s, width=w) for s, w in zip(stages, widths, strict=True)]
-        stem_width = _STEM_WIDTH if widths is not None else scale_width(_STEM_WIDTH, width, step=8)
+        if stem_width is None:
+            stem_width = scale_width(_STEM_WIDTH, width, step=8)
         self.spec, self.activation, self.in_channels = BackboneSpec(stages, spec.entry), activation, in_channels
+        self._options = {"activation": activation, "in_channels": in_channels, "stem": stem, "stem_width": stem_width}
         self.stem: ConvolutionStem | LinearStem
         if spec.entry == "convolution":
             self.stem = ConvolutionStem(in_channels, stem_width, stem, activation == "pre")
@@ -96,6 +100,10 @@ class Backbone(nn.Module):
         for module in self.modules():
             if isinstance(module, NonLocalBlock):
                 module.reset_residual()
+
+    def options(self) -> dict[str, Any]:
+        """The keywords that, with ``spec``, build this backbone again."""
+        return dict(self._options)
 
     def stage_features(self, x: Tensor) -> list[Tensor]:
         """Map an image (N, in_channels, H, W) to every stage's map, the last with its closing bn - relu.

@@ -12,6 +12,11 @@ from torch import Tensor
 from hybrid_sbir.ops import reference
 from hybrid_sbir.ops.window import Window
 
+# torch.sum adds this many numbers in a row before it adds the subtotals. Adding in its order keeps the result closest to
+# the definition's (the published models' gradients pass ReLUs that lie within float32's rounding of zero), and the error
+# grows with 16 + K / 16 instead of K.
+_BLOCK = 16
+
 
 def _views(padded: Tensor, window: Window, size: tuple[int, int]) -> list[Tensor]:
     """The K neighbours as strided views (..., OH, OW) of a padded map (..., H, W)."""
@@ -29,10 +34,14 @@ class _Aggregation(torch.autograd.Function):
         n, c = padded.shape[:2]
         grouped = padded.unflatten(1, (c // weight.shape[1], weight.shape[1]))
         weights = weight.unflatten(3, size)
-        out = padded.new_zeros(*grouped.shape[:3], *size)
+        block, out = (padded.new_zeros(*grouped.shape[:3], *size) for _ in range(2))
+        product = torch.empty_like(out)
         for k, view in enumerate(_views(grouped, window, size)):
-            out.addcmul_(view, weights[:, None, :, k])
-        return out.view(n, c, *size)
+            block.add_(torch.mul(view, weights[:, None, :, k], out=product))
+            if k % _BLOCK == _BLOCK - 1:
+                out.add_(block)
+                block.zero_()
+        return out.add_(block).view(n, c, *size)
 
     @staticmethod
     @torch.autograd.function.once_differentiable

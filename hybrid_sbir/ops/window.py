@@ -72,7 +72,7 @@ class Window:
         if self.padding_mode == "reflect" and self.border >= min(height, width):
             raise ValueError(
                 f"a {self.kernel_size} x {self.kernel_size} window reflects {self.border} positions, but the map is "
-                f"only {height} x {width}; use a map of at least {self.border + 1} x {self.border + 1}, a smaller window, "
+                f"only {height} x {width}; use at least {self.border + 1} x {self.border + 1}, a smaller window, "
                 f"or padding_mode='zeros'"
             )
         spans = [size + 2 * self.border - 2 * self.reach - 1 for size in (height, width)]

@@ -1,0 +1,175 @@
+"""Classifiers in and out of files, strictly: every tensor is accounted for by an explicit name."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from hybrid_sbir.models.backbone import BackboneSpec
+from hybrid_sbir.models.checkpoints import CheckpointError, State, as_state, read_state
+from hybrid_sbir.models.classifier import Classifier
+from hybrid_sbir.models.published import published_names
+from hybrid_sbir.models.registry import backbone_spec, create_backbone, list_backbones
+from hybrid_sbir.models.stage import Activation, StageSpec
+
+_FORMAT = "hybrid_sbir.classifier.1"
+_COUNTER = "num_batches_tracked"  # batch norm's own counter; absent from files of before PyTorch 0.4.1
+
+
+def load_published(source: str | Path | Mapping[str, Tensor], variant: str | None = None) -> Classifier:
+    """Build the classifier that a published checkpoint holds.
+
+    Args:
+        source: a file (.pth, .npz, .safetensors) or a state dict, with the published names (``stem``, ``backbone``,
+            ``fc``).
+        variant: a name of :func:`list_backbones`, with ``:pre`` or ``:post`` to fix the order too; read from the
+            tensors' names where it is not given. Widths, channels and classes are always read from the tensors.
+
+    Returns:
+        The classifier, in evaluation mode.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        CheckpointError: if a tensor is missing, left over, or of the wrong shape; the message lists which.
+    """
+    state = read_state(source) if isinstance(source, str | Path) else as_state(source)
+    name, activation = _recognise(state, variant)
+    with torch.device("meta"):
+        plan = create_backbone(name, activation=activation)
+    names = published_names(plan)
+    _account(name, activation, set(names.values()), state)
+    widths = [state[names[_width_giver(i, spec)]].shape[0] for i, spec in enumerate(plan.spec.stages)]
+    stem_width, in_channels = state[names["backbone.stem.conv.weight"]].shape[:2]
+    backbone = create_backbone(
+        name, activation=activation, in_channels=in_channels, widths=widths, stem_width=stem_width
+    )
+    model = Classifier(backbone, state["fc.weight"].shape[0])
+    load_strictly(model, {ours: state[theirs] for ours, theirs in names.items() if theirs in state})
+    return model.eval()
+
+
+def _width_giver(index: int, spec: StageSpec) -> str:
+    """Our name of a tensor whose first axis is the stage's width."""
+    tensor = "transition.conv.weight" if spec.has_transition else "blocks.0.conv3.weight"
+    return f"backbone.stages.{index}.{tensor}"
+
+
+def _recognise(state: State, variant: str | None) -> tuple[str, Activation]:
+    """The variant whose published names come nearest to the state's; which must then match exactly."""
+    name, _, order = (variant or "").partition(":")
+    if name:
+        backbone_spec(name)  # an unknown name is refused with the nearest known ones
+    orders: tuple[Activation, ...] = ("pre", "post")
+    if order and order not in orders:
+        raise CheckpointError(f"variant '{variant}': after the colon stands pre or post")
+    candidates = [(n, o) for n in ([name] if name else list_backbones()) for o in orders if not order or o == order]
+    present = {key for key in state if not key.endswith(_COUNTER)}
+
+    def distance(candidate: tuple[str, Activation]) -> int:
+        with torch.device("meta"):
+            names = published_names(create_backbone(candidate[0], activation=candidate[1]))
+        return len({key for key in names.values() if not key.endswith(_COUNTER)} ^ present)
+
+    return min(candidates, key=distance)
+
+
+def _account(name: str, activation: str, expected: Iterable[str], state: State) -> None:
+    """Refuse a state that lacks a tensor or has one too many."""
+    missing = sorted(key for key in set(expected) - state.keys() if not key.endswith(_COUNTER))
+    left_over = sorted(state.keys() - set(expected))
+    if missing or left_over:
+        raise CheckpointError(
+            f"the checkpoint is not a {name} ({activation}), the nearest known variant: "
+            f"missing {_listed(missing)}; left over {_listed(left_over)}"
+        )
+
+
+def _listed(names: list[str], most: int = 12) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return (", ".join(names[:most]) + more) if names else "nothing"
+
+
+def load_strictly(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Copy ``state`` into ``module``, every tensor or none.
+
+    Raises:
+        CheckpointError: if a tensor is missing, left over, or of another shape; the message lists all of them.
+    """
+    own = module.state_dict()
+    missing = sorted(key for key in own.keys() - state.keys() if not key.endswith(_COUNTER))
+    left_over = sorted(state.keys() - own.keys())
+    shapes = [
+        f"{key} is {tuple(state[key].shape)} and must be {tuple(own[key].shape)}"
+        for key in own
+        if key in state and state[key].shape != own[key].shape
+    ]
+    if missing or left_over or shapes:
+        raise CheckpointError(
+            f"the checkpoint does not fit: missing {_listed(missing)}; left over {_listed(left_over)}; "
+            f"wrong shapes: {_listed(shapes)}"
+        )
+    module.load_state_dict({**own, **state})
+
+
+def save_classifier(model: Classifier, path: str | Path) -> None:
+    """Write a classifier to a .safetensors file, with what is needed to build it again; the file appears whole or not.
+
+    Raises:
+        CheckpointError: if the file's name does not end in .safetensors.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise CheckpointError(f"{path.name}: a published classifier is a .safetensors file; name it so")
+    plan: dict[str, Any] = {
+        "spec": asdict(model.backbone.spec),
+        "options": model.backbone.options(),
+        "num_classes": model.num_classes,
+    }
+    beside = path.with_name(f".{path.name}.part")
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(state, str(beside), {"format": _FORMAT, "plan": json.dumps(plan)})
+    beside.replace(path)
+
+
+def load_classifier(path: str | Path) -> Classifier:
+    """Read a classifier that :func:`save_classifier` wrote, in evaluation mode.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        CheckpointError: if the file is damaged, or not a classifier of this package.
+    """
+    state = read_state(path)
+    with safe_open(str(path), "pt") as file:
+        metadata = file.metadata() or {}
+    if metadata.get("format") != _FORMAT:
+        raise CheckpointError(f"{Path(path).name} is no classifier of this package; a published one: load_published")
+    plan = json.loads(metadata["plan"])
+    stages = [StageSpec(**stage) for stage in plan["spec"].pop("stages")]
+    backbone = create_backbone(BackboneSpec(stages, **plan["spec"]), **plan["options"])
+    model = Classifier(backbone, plan["num_classes"])
+    load_strictly(model, state)
+    return model.eval()
+
+
+def convert(source: Path, out: Path, variant: str | None = None) -> None:
+    """Turn a published checkpoint into a .safetensors file of this package.
+
+    Args:
+        source: the published file, .pth or .npz.
+        out: the file to write, .safetensors; an existing one is replaced only once the new one is whole.
+        variant: the backbone's name, as ``name`` or ``name:pre`` / ``name:post``; read from the file where not given.
+    """
+    model = load_published(source, variant)
+    save_classifier(model, out)
+    backbone = model.backbone
+    count = sum(p.numel() for p in model.parameters())
+    print(
+        f"{out}: {len(backbone.stages)} stages of widths {', '.join(map(str, backbone.stage_widths))}, "
+        f"{backbone.activation}-activation, {model.num_classes} classes, {count:,} parameters"
+    )
