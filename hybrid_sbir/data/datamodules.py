@@ -1,0 +1,106 @@
+"""The data sets behind the command line: one small class each, saying where the parts are."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hybrid_sbir.data.datamodule import ClassificationData, Part
+from hybrid_sbir.data.file_store import FolderStore, ListStore, class_folders
+from hybrid_sbir.data.listfile import read_mapping
+from hybrid_sbir.data.splits import Parts, kfold, random80, stratified80
+from hybrid_sbir.data.store import SelectedStore, Store
+
+_PARTS = {"train", "val", "test"}
+
+
+class Folder(ClassificationData):
+    """One's own images: a folder of class folders, or ``train``, ``val`` (and ``test``) folders of class folders."""
+
+    def __init__(self, root: str, split: str = "stratified80", split_seed: int = 0, **options: Any) -> None:
+        """List the class folders.
+
+        Args:
+            root: the folder.
+            split: how one folder of class folders is divided: ``stratified80``, ``random80``, ``kfold5_0`` ...
+                ``kfold5_4``; not used where there are ``train`` and ``val``.
+            split_seed: of that division.
+            options: see :class:`~hybrid_sbir.data.datamodule.ClassificationData`.
+
+        Raises:
+            FileNotFoundError: if there are no class folders.
+            ValueError: if the split is unknown.
+        """
+        self.root = Path(root)
+        self.split = split
+        self.split_seed = split_seed
+        folders = set(class_folders(root))
+        self._divided = folders <= _PARTS and {"train", "val"} <= folders
+        if not self._divided:
+            divide(np.zeros(5, np.int64), split, split_seed)
+        super().__init__(**options)
+
+    def all_classes(self) -> tuple[str, ...]:
+        """Return the names of the class folders."""
+        return class_folders(self.root / "train" if self._divided else self.root)
+
+    def open_part(self, part: Part) -> Store:
+        """Return one part; without a test part, validation's."""
+        if self._divided:
+            return FolderStore(self.root / self._existing(part), self.all_classes())
+        whole = FolderStore(self.root, self.all_classes())
+        return SelectedStore(
+            whole, divide(whole.labels, self.split, self.split_seed)["train" if part == "train" else "val"]
+        )
+
+    def _existing(self, part: Part) -> Part:
+        return "val" if part == "test" and not (self.root / "test").is_dir() else part
+
+
+def divide(labels: np.ndarray, split: str, seed: int) -> Parts:
+    """Divide samples into train and val by the split of this name.
+
+    Raises:
+        ValueError: if there is no such split.
+    """
+    fold = re.fullmatch(r"kfold5_([0-4])", split)
+    if fold:
+        return kfold(labels, seed, 5)[int(fold[1])]
+    splits = {"random80": random80, "stratified80": stratified80}
+    if split not in splits:
+        raise ValueError(f"unknown split '{split}'; known: {', '.join(splits)}, kfold5_0 to kfold5_4")
+    return splits[split](labels, seed)
+
+
+class ListFiles(ClassificationData):
+    """List files ``path<TAB>label`` with their ``mapping.txt``, as the thesis published its splits."""
+
+    def __init__(
+        self, train: str, val: str, mapping: str, test: str | None = None, root: str | None = None, **options: Any
+    ) -> None:
+        """Read the mapping.
+
+        Args:
+            train: list file of the training part.
+            val: list file of the validation part.
+            mapping: lines of ``class<TAB>label``.
+            test: list file of the test part; by default the validation part is tested.
+            root: where the listed files are now; by default relative paths start at the list's folder.
+            options: see :class:`~hybrid_sbir.data.datamodule.ClassificationData`.
+
+        Raises:
+            FileNotFoundError: if the mapping is missing.
+        """
+        self._lists: dict[Part, str] = {"train": train, "val": val, "test": test or val}
+        self._mapping = mapping
+        self._root = root
+        super().__init__(**options)
+
+    def all_classes(self) -> tuple[str, ...]:
+        """Return the classes of the mapping."""
+        return tuple(read_mapping(self._mapping))
+
+    def open_part(self, part: Part) -> Store:
+        """Read the part's list."""
+        return ListStore(self._lists[part], self._mapping, self._root)
