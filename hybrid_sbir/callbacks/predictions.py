@@ -1,0 +1,87 @@
+"""Predictions of a whole data set in one file. N samples, K classes, T thumbnails, C channels, H, W image size."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from hybrid_sbir.data.durable import write_durably
+
+Arrays = dict[str, np.ndarray]
+
+
+class PredictionsFile(Callback):
+    """Write ``predictions.npz`` into the run's folder after ``predict``.
+
+    It holds, in the order of the samples' indices and each sample once: ``index`` (N,) int64, ``label`` (N,) int64,
+    ``probabilities`` (N, K) float32, ``classes`` (K,) names, and ``thumbnails`` (T, H, W, C) uint8 of the
+    first T samples.
+
+    Args:
+        thumbnails: T.
+    """
+
+    def __init__(self, thumbnails: int = 60) -> None:
+        self._thumbnails = thumbnails
+        self._parts: list[Arrays] = []
+        self._images: dict[int, np.ndarray] = {}
+
+    def on_predict_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget earlier predictions."""
+        self._parts, self._images = [], {}
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Mapping[str, Tensor],
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep a batch's predictions, and the images that may be among the first."""
+        self._parts.append({name: value.cpu().numpy() for name, value in outputs.items()})
+        for place, index in enumerate(batch.index.tolist()):
+            if index < self._thumbnails:
+                self._images[index] = thumbnail(batch.image[place])
+
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Gather the processes' parts and write the file."""
+        parts, images = self._parts, self._images
+        if trainer.world_size > 1:
+            gathered: list[Any] = [None] * trainer.world_size
+            torch.distributed.all_gather_object(gathered, (parts, images))
+            parts = [part for theirs, _ in gathered for part in theirs]
+            images = {index: image for _, theirs in gathered for index, image in theirs.items()}
+        if trainer.is_global_zero and parts:
+            arrays = in_order(parts)
+            arrays["classes"] = np.array(getattr(getattr(trainer, "datamodule", None), "classes", ()), dtype=np.str_)
+            arrays["thumbnails"] = np.stack([images[index] for index in sorted(images)])
+            folder = Path(trainer.default_root_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            buffer = io.BytesIO()
+            np.savez(buffer, allow_pickle=False, **arrays)
+            write_durably(folder / "predictions.npz", buffer.getvalue())
+
+
+def in_order(parts: list[Arrays]) -> Arrays:
+    """Join parts in the order of ``index``, repeats dropped."""
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    _, first = np.unique(joined["index"], return_index=True)
+    return {name: values[first] for name, values in joined.items()}
+
+
+def thumbnail(image: Tensor) -> np.ndarray:
+    """Turn a normalised image (C, H, W) into (H, W, C) uint8 by stretching its own range to 0 to 255.
+
+    All channels are stretched alike, so colours keep their relation; a blank image comes out white, as paper is.
+    """
+    image = image.detach().float().cpu()
+    low, high = image.min(), image.max()
+    scaled = (image - low) / (high - low) if high > low else torch.ones_like(image)
+    return (scaled * 255).round().byte().permute(1, 2, 0).numpy()

@@ -1,0 +1,59 @@
+"""The command line: one entry point, its verbs imported only when called, errors in one line."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import NoReturn
+
+from hybrid_sbir.cli.verbs import Verb, choose, overview
+
+TRACEBACK = "HYBRID_SBIR_TRACEBACK"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line ``argv`` (by default the process's own).
+
+    Raises:
+        SystemExit: with 2 for a wrong command or configuration, 1 for an error of the run, 128 + n for signal n.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview())
+        raise SystemExit(0 if words else 2)
+    if words[0] == "--version":
+        print(f"hybrid-sbir {_version()}")
+        return
+    try:
+        name, verb, rest = choose(words)
+    except ValueError as error:
+        _fail("hybrid-sbir", error, code=2)
+    _run(name, verb, rest)
+
+
+def _run(name: str, verb: Verb, rest: list[str]) -> None:
+    """Run a verb; what a user can mend is told in one line, anything else keeps its traceback."""
+    if os.environ.get(TRACEBACK):
+        verb.run(name, rest)
+        return
+    from jsonargparse import ArgumentError
+
+    try:
+        verb.run(name, rest)
+    except ArgumentError as error:
+        _fail(f"hybrid-sbir {name}", error, code=2)
+    except (ValueError, OSError, FloatingPointError) as error:
+        _fail(f"hybrid-sbir {name}", error, code=1, hint=f" (traceback: {TRACEBACK}=1)")
+
+
+def _fail(program: str, error: Exception, code: int, hint: str = "") -> NoReturn:
+    """Print one error and leave."""
+    print(f"{program}: error: {str(error) or type(error).__name__}{hint}", file=sys.stderr, flush=True)
+    raise SystemExit(code) from error
+
+
+def _version() -> str:
+    try:
+        return version("hybrid-sbir")
+    except PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,166 @@
+"""fit, validate, test and predict: LightningCLI with this project's run folder, guards and links."""
+
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from jsonargparse import Namespace
+from jsonargparse.typing import NonNegativeInt
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.plugins import CheckpointIO
+
+import hybrid_sbir.data.datamodules
+import hybrid_sbir.tasks  # noqa: F401 - classes that are imported can be named without their module
+from hybrid_sbir.callbacks import (
+    Checkpoints,
+    LossWatch,
+    PredictionsFile,
+    RunRecord,
+    StepRandomness,
+    StopOnSignal,
+)
+from hybrid_sbir.checkpoint_io import DurableCheckpointIO
+from hybrid_sbir.cli.run_folder import RunFolder
+
+_ADVERTS = ("litlogger", "litmodels")
+
+
+class TrainingCLI(LightningCLI):
+    """Parse a trainer's verb, build everything, run.
+
+    Args:
+        verb: ``fit``, ``validate``, ``test`` or ``predict``.
+        arguments: the words after it.
+    """
+
+    def __init__(self, verb: str, arguments: list[str]) -> None:
+        self._verb = verb
+        logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_no_advert)
+        super().__init__(
+            model_class=LightningModule,
+            datamodule_class=LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=None,  # RunRecord writes it
+            trainer_defaults={"use_distributed_sampler": False, "logger": False},
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            parser_kwargs={"prog": "hybrid-sbir", "exit_on_error": False, verb: {"exit_on_error": False}},
+            args=[verb, *arguments],
+        )
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """Only the verb that was called: building the parsers of all four takes seconds."""
+        return {self._verb: LightningCLI.subcommands()[self._verb]}
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add what concerns the run as a whole."""
+        parser.add_argument(
+            "--name", type=str | None, default=None, help="Of the run; made from data and model if not given."
+        )
+        parser.add_argument(
+            "--runs", type=Path, default=Path("runs"), help="Folder of all runs; this one's is RUNS/NAME."
+        )
+        parser.add_argument(
+            "--overwrite", type=bool, default=False, help="Whether to delete an earlier run of this name."
+        )
+        parser.add_argument(
+            "--seed_everything", type=NonNegativeInt, default=0, help="Of weights, order and augmentation."
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the checkpoints' options, and pass on what one part knows and another needs."""
+        parser.add_lightning_class_args(Checkpoints, "checkpoints")
+        parser.link_arguments("data.num_classes", "model.init_args.num_classes", apply_on="instantiate")
+        parser.link_arguments("data.channels", "model.init_args.in_channels", apply_on="instantiate")
+        parser.link_arguments("seed_everything", "data.init_args.seed")
+        if self._verb == "predict":
+            parser.set_defaults({"return_predictions": False})  # PredictionsFile keeps them; twice would be too much
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse, without LightningCLI's warning that the process has arguments too (they are these)."""
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Do not read settings from checkpoints: ours hold none, and the configuration is in the run's config.yaml."""
+
+    def before_instantiate_classes(self) -> None:
+        """Find the run's folder and the checkpoint, before anything expensive is built."""
+        config = self.config[self._verb]
+        if config.trainer.use_distributed_sampler:
+            raise ValueError(
+                "trainer.use_distributed_sampler is true; the data's own sampler shares the samples out over processes "
+                "(and the trainer's would repeat some): leave it false"
+            )
+        config.name = config.name or _default_name(config)
+        self._folder = RunFolder(config.runs / config.name)
+        _put_loggers_into(self._folder.path, config)
+        # Processes that the first one starts come here later, when it has already written into the folder.
+        first = getattr(rank_zero_only, "rank", 0) == 0
+        if self._verb == "fit" and first:
+            found = self._folder.to_fit(config.ckpt_path, config.overwrite)
+        elif self._verb == "fit":
+            found = (
+                self._folder.checkpoint(config.ckpt_path) if config.ckpt_path in ("best", "last") else config.ckpt_path
+            )
+        else:
+            found = self._folder.to_evaluate(config.ckpt_path, bool(config.model.init_args.get("init_from")))
+        self._recorded = yaml.safe_load(self._parser(self._verb).dump(config, skip_none=False)) | _ONCE
+        config.ckpt_path = None if found is None else str(found)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Build the trainer with the guards and the records of every run."""
+        trainer = self._get(self.config_init, "trainer")
+        checkpoints = cast(Checkpoints, self._get(self.config_init, "checkpoints"))
+        config = self.config[self._verb]
+        callbacks = [
+            *_as_list(trainer.callbacks),
+            StepRandomness(config.seed_everything),
+            LossWatch(),
+            StopOnSignal(checkpoints.save_last),
+            PredictionsFile(),
+            RunRecord(self._recorded, config.name, config.seed_everything, checkpoints.monitor, checkpoints.mode),
+        ]
+        plugins = _as_list(trainer.plugins)
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            plugins.append(DurableCheckpointIO())
+        return super().instantiate_trainer(
+            callbacks=callbacks, plugins=plugins, default_root_dir=str(self._folder.path), **kwargs
+        )
+
+
+_ONCE = {"ckpt_path": None, "overwrite": False}
+"""What concerns one start of a run, and is not part of its recorded configuration."""
+
+
+def _default_name(config: Namespace) -> str:
+    """A name from the data's class and the model's backbone and activation."""
+    settings = config.model.init_args
+    backbone = settings.get("backbone")
+    words = [config.data.class_path.rsplit(".", 1)[-1].lower(), backbone if isinstance(backbone, str) else "custom"]
+    return "_".join([*words, *([settings.activation] if "activation" in settings else [])])
+
+
+def _put_loggers_into(folder: Path, config: Namespace) -> None:
+    """Let loggers write into the run's folder, under the run's name, where the configuration does not say otherwise."""
+    for logger in _as_list(config.trainer.logger):
+        settings = logger.get("init_args") if isinstance(logger, Namespace) else None
+        if settings is None:
+            continue
+        for key, value in (("save_dir", str(folder)), ("name", config.name)):
+            if key in settings and settings[key] in (None, "."):
+                settings[key] = value
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None or isinstance(value, bool):
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _no_advert(record: logging.LogRecord) -> bool:
+    """Leave out the trainer's advertisements for services."""
+    return not any(word in record.getMessage() for word in _ADVERTS)

@@ -1,0 +1,95 @@
+"""The verbs: a sentence about each, and where it is. Nothing here imports what a verb needs before it is called."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb.
+
+    Attributes:
+        summary: what it does, for the overview.
+        target: ``module:function``, a typed function whose arguments become options; None for the trainer's verbs.
+    """
+
+    summary: str
+    target: str | None = None
+
+    def run(self, name: str, arguments: list[str]) -> None:
+        """Run the verb with the words that follow it."""
+        if self.target is None:
+            from hybrid_sbir.cli.training import TrainingCLI
+
+            TrainingCLI(name, arguments)
+            return
+        from jsonargparse import auto_cli
+
+        result = auto_cli(self._function(), args=arguments, prog=f"hybrid-sbir {name}", exit_on_error=False)
+        for line in result if isinstance(result, list) else []:
+            print(line)
+
+    def _function(self) -> Callable[..., Any]:
+        module, _, function = (self.target or "").partition(":")
+        return getattr(import_module(module), function)
+
+
+VERBS = {
+    "fit": Verb("train a model, or continue a run (--ckpt_path last)"),
+    "validate": Verb("score a run's best checkpoint on the validation data"),
+    "test": Verb("score a run's best checkpoint on the test data"),
+    "predict": Verb("write a run's predictions.npz"),
+    "data prepare": Verb(
+        "unpack and check an official archive, write manifest and splits", "hybrid_sbir.data.prepare:prepare"
+    ),
+    "data download": Verb("fetch an official archive, with resume and checksum", "hybrid_sbir.data.download:download"),
+    "models": Verb("list the backbones", "hybrid_sbir.models:list_backbones"),
+    "convert": Verb("turn a published checkpoint into one of this package", "hybrid_sbir.models.weights:convert"),
+    "report": Verb("print runs beside the thesis's numbers", "hybrid_sbir.report:report"),
+    "gallery": Verb("draw a page of predictions", "hybrid_sbir.gallery:gallery"),
+}
+
+_OVERVIEW = """\
+Hybrid convolution-attention backbones for sketches: classification and sketch-based image retrieval.
+
+usage: hybrid-sbir VERB [options]        (the same: python -m hybrid_sbir VERB [options])
+
+{verbs}
+
+options:
+  -h, --help     this overview; after a verb, that verb's options
+  --version      the version
+
+Training is configured by files that are laid one over another, and by options over them:
+
+  hybrid-sbir fit --config experiments/base/classification.yaml --config experiments/data/embedded.yaml \\
+                  --config experiments/overlays/quick.yaml --model.init_args.backbone hib_patch_2_2 --name first
+  hybrid-sbir validate --config runs/first/config.yaml"""
+
+
+def overview() -> str:
+    """Return the help of the top level."""
+    return _OVERVIEW.format(verbs="\n".join(f"  {name:14} {verb.summary}" for name, verb in VERBS.items()))
+
+
+def choose(words: list[str]) -> tuple[str, Verb, list[str]]:
+    """Find the verb that ``words`` begin with.
+
+    Returns:
+        Its name, the verb, and the remaining words.
+
+    Raises:
+        ValueError: if there is none; names the nearest and all known ones.
+    """
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if name in VERBS:
+            return name, VERBS[name], words[length:]
+    family = [name for name in VERBS if name.startswith(f"{words[0]} ")]
+    typed = " ".join(words[:2]) if family else words[0]
+    near = get_close_matches(typed, VERBS, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    raise ValueError(f"no verb '{typed}'; {hint}there are: {', '.join(family or VERBS)} (hybrid-sbir --help)")

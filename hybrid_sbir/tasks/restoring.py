@@ -1,0 +1,76 @@
+"""What a checkpoint says about its model and classes, and whether it fits the present ones."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from hybrid_sbir.models import Classifier
+
+KEY = "classifier"
+
+_ADVICE = (
+    "use the data it was trained with, or start a new run from its weights: --model.init_args.init_from FILE "
+    "--model.init_args.init_head false"
+)
+
+
+def describe(model: Classifier, classes: Sequence[str]) -> dict[str, Any]:
+    """Return what is needed to build ``model`` again, and the names of the classes it tells apart.
+
+    ``plan`` is what :func:`hybrid_sbir.models.weights.save_classifier` stores too.
+    """
+    backbone = model.backbone
+    plan = {"spec": asdict(backbone.spec), "options": backbone.options(), "num_classes": model.num_classes}
+    return {"plan": plan, "classes": list(classes)}
+
+
+def check_restorable(checkpoint: Mapping[str, Any], model: Classifier, classes: Sequence[str]) -> None:
+    """Refuse a checkpoint of another model or of other classes; one without a description passes.
+
+    Raises:
+        ValueError: says what the checkpoint holds, what the configuration asks for, and what to do.
+    """
+    if KEY not in checkpoint:
+        return
+    own, stored = describe(model, classes), checkpoint[KEY]
+    if stored["classes"] and own["classes"] and stored["classes"] != own["classes"]:
+        raise ValueError(_other_classes(stored["classes"], own["classes"]))
+    if stored["plan"]["num_classes"] != model.num_classes:
+        raise ValueError(
+            f"the checkpoint's model tells {stored['plan']['num_classes']} classes apart, but the data has "
+            f"{model.num_classes}; {_ADVICE}"
+        )
+    for part in ("spec", "options"):
+        ours, theirs = own["plan"][part], stored["plan"][part]
+        differing = [name for name in ours if _plain(ours[name]) != _plain(theirs.get(name))]
+        if differing:
+            words = "; ".join(
+                f"{name} is {_short(theirs.get(name))} there and {_short(ours[name])} here" for name in differing
+            )
+            raise ValueError(
+                f"the checkpoint holds another backbone: {words}. Use the configuration it was trained with"
+            )
+
+
+def _other_classes(stored: Sequence[str], own: Sequence[str]) -> str:
+    gone, new = sorted(set(stored) - set(own)), sorted(set(own) - set(stored))
+    difference = f"missing in the data: {_some(gone)}; new in the data: {_some(new)}"
+    if not gone and not new:
+        difference = "the same names in another order"
+    return f"the checkpoint was trained on {len(stored)} classes, the data has {len(own)} ({difference}); {_ADVICE}"
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more if names else "none"
+
+
+def _plain(value: Any) -> str:
+    """A value as text, in which tuples and lists are alike."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _short(value: Any) -> str:
+    text = _plain(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
