@@ -67,7 +67,7 @@ def extract(archive: Archive, wanted: Collection[str], folder: Path, progress: b
     """
     problems: list[Problem] = []
     total = sum(member.bytes for member in archive.members if member.path in wanted)
-    with tqdm(total=total, unit="B", unit_scale=True, desc="unpack", disable=not progress) as bar:
+    with tqdm(total=total, unit="B", unit_scale=True, desc="unpack", disable=None if progress else True) as bar:
         for path, file in archive.stream(wanted, problems):
             if reason := _copy(file, folder / path, bar):
                 problems.append(Problem(path, reason))
