@@ -1,0 +1,141 @@
+"""The house and the books in it, each with sub-types and free proportions (coordinates: geometry.py)."""
+
+import numpy as np
+
+from hybrid_sbir.data.embedded.geometry import box, curve, ellipse, moved, path, thick
+from hybrid_sbir.data.embedded.parts import Part, Shape, area, line, pane
+
+
+def book(rng: np.random.Generator) -> Shape:
+    """Closed and seen at an angle, or lying open."""
+    if rng.random() < 0.45:
+        return _open_book(rng)
+    wide, tall, deep = rng.uniform(0.95, 1.3), rng.uniform(1.2, 1.6), rng.uniform(0.12, 0.3)
+    left, top, slope = -wide / 2 - deep / 2, -tall / 2, rng.uniform(0.3, 0.8) * deep
+    cover = path([(left, top), (left + wide, top), (left + wide, top + tall), (left, top + tall)])
+    pages = path(
+        [
+            (left + wide, top),
+            (left + wide + deep, top - slope),
+            (left + wide + deep, top + tall - slope),
+            (left + wide, top + tall),
+        ]
+    )
+    above = path([(left, top), (left + deep, top - slope), (left + wide + deep, top - slope), (left + wide, top)])
+    parts = [area(pages, "light"), area(above, "light")]
+    for k in range(1, int(rng.integers(2, 5))):
+        shift = np.array([deep, -slope]) * k / 4
+        parts.append(line(path([(left + wide, top + tall), (left + wide, top)]) + shift, "metal", 0.018, 0.35))
+    parts += [area(cover), line(path([(left + 0.14, top), (left + 0.14, top + tall)]), width=0.025, detail=0.2)]
+    if rng.random() < 0.8:
+        x, y = left + 0.25, top + rng.uniform(0.15, 0.4)
+        parts.append(area(box(x, y, left + wide - 0.12, y + rng.uniform(0.2, 0.4), 0.03), "second", detail=0.15))
+        for k in range(int(rng.integers(0, 3))):
+            parts.append(
+                line(
+                    path([(x + 0.06, y + 0.1 + 0.12 * k), (left + wide - 0.2 - 0.1 * k, y + 0.1 + 0.12 * k)]),
+                    width=0.03,
+                    detail=0.3,
+                )
+            )
+    if rng.random() < 0.3:
+        parts.append(
+            area(box(left + wide - 0.3, top + tall - 0.02, left + wide - 0.2, top + tall + 0.16), "second", detail=0.2)
+        )
+    return Shape(parts, spin=0.45)
+
+
+def _open_book(rng: np.random.Generator) -> Shape:
+    rise, dip, tall = rng.uniform(0.06, 0.18), rng.uniform(0.0, 0.12), rng.uniform(0.75, 1.05)
+    top, parts = -tall / 2, []
+    cover = path([(-1.0, top + 0.04), (1.0, top + 0.04), (1.0, top + tall + 0.06), (-1.0, top + tall + 0.06)])
+    parts.append(area(cover, "main", detail=0.2))
+    lines, picture = int(rng.integers(3, 7)), rng.random() < 0.3
+    for side in (-1, 1):
+        edge = curve([(0, dip), (side * 0.3, -rise), (side * 0.7, -0.5 * rise), (side * 0.94, 0)])
+        page = np.concatenate([moved(edge, 0, top), moved(edge, 0, top + tall)[::-1]])
+        parts.append(area(page, "light"))
+        if picture and side > 0:
+            parts.append(area(box(0.2, top + 0.2, 0.78, top + 0.6 * tall, 0.02), "second", detail=0.2))
+            continue
+        for y in np.linspace(0.2, 0.82, lines) * tall + top:
+            parts.append(line(moved(edge[4:-4] * (1, 0.6), 0, y), "dark", 0.024, 0.25))
+    return Shape(parts, spin=0.4)
+
+
+def house(rng: np.random.Generator) -> Shape:
+    """A gabled front, alone or with a long side; door, windows and chimney vary."""
+    wide, eaves, peak = rng.uniform(0.45, 0.6), rng.uniform(-0.25, 0.0), rng.uniform(-0.9, -0.65)
+    deep = rng.uniform(0.6, 0.85) if rng.random() < 0.5 else 0.0
+    shift, over = -deep / 2 * 1.1, rng.uniform(0.04, 0.12)
+    wide = wide if deep else wide * rng.uniform(1.1, 1.5)
+    lift = 0.06 if deep else 0.0
+    parts: list[Part] = []
+    if rng.random() < 0.65:
+        x = shift + rng.uniform(0.2, 0.35) + deep * 0.4
+        parts += [
+            area(box(x, peak - 0.02, x + 0.17, eaves), "second", detail=0.1),
+            area(box(x - 0.03, peak - 0.06, x + 0.2, peak + 0.03), "dark", detail=0.3),
+        ]
+    if deep:
+        parts.append(
+            area(
+                path(
+                    [
+                        (shift + wide, eaves),
+                        (shift + wide + deep, eaves - lift),
+                        (shift + wide + deep, 0.85 - lift),
+                        (shift + wide, 0.85),
+                    ]
+                )
+            )
+        )
+        for x in np.linspace(0.2, 0.8, 3)[:: int(rng.integers(1, 3))] * deep + shift + wide:
+            parts.append(pane(x - 0.09, eaves + 0.22, x + 0.09, eaves + 0.46, detail=0.15))
+    parts.append(
+        area(
+            path(
+                [
+                    (shift - wide, eaves),
+                    (shift, peak),
+                    (shift + wide, eaves),
+                    (shift + wide, 0.85),
+                    (shift - wide, 0.85),
+                ]
+            ),
+            "light" if deep else "main",
+        )
+    )
+    if deep:
+        parts.append(
+            area(
+                path(
+                    [
+                        (shift, peak - over),
+                        (shift + deep, peak - over - lift),
+                        (shift + wide + deep + over, eaves - lift + over),
+                        (shift + wide + over, eaves + over),
+                    ]
+                ),
+                "second",
+            )
+        )
+        ridge = path([(shift - wide - over, eaves + over), (shift, peak - over), (shift + wide + over, eaves + over)])
+        parts.append(area(thick(ridge, 0.045), "dark", detail=0.15))
+    else:
+        parts.append(
+            area(path([(shift - wide - over, eaves), (shift, peak - over), (shift + wide + over, eaves)]), "second")
+        )
+    door = shift + rng.choice([0.0, -0.4, 0.4]) * wide
+    parts += [area(box(door - 0.12, rng.uniform(0.28, 0.42), door + 0.12, 0.85, 0.02), "dark", detail=0.04)]
+    for x in (-0.6, 0.0, 0.6):
+        if abs(shift + x * wide - door) > 0.28 and rng.random() < 0.8:
+            parts += _window(shift + x * wide, eaves + 0.4, 0.11)
+    if rng.random() < 0.4:
+        parts.append(area(ellipse(shift, eaves - 0.28, 0.1), "glass", detail=0.2))
+    return Shape(parts, spin=0.12)
+
+
+def _window(x: float, y: float, half: float) -> list[Part]:
+    cross = [path([(x - half, y), (x + half, y)]), path([(x, y - half), (x, y + half)])]
+    return [pane(x - half, y - half, x + half, y + half), *(line(bar, "light", 0.028, 0.3) for bar in cross)]
