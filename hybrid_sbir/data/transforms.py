@@ -106,6 +106,7 @@ class CentreView:
     size: int
     shorter_side: int
     random: ClassVar[bool] = False
+    degrees: ClassVar[float] = 0.0
 
     def view(self, width: int, height: int, rng: np.random.Generator | None = None) -> View:
         """Return the view of an image of this size."""
