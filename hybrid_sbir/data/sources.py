@@ -95,9 +95,9 @@ def check_form(form: str) -> None:
         raise ValueError(f"QuickDraw has no form '{form}'; there are: {', '.join(FORMS)}")
 
 
-def quickdraw_url(class_name: str, form: str) -> str:
-    """Return the address of a class's file."""
-    return f"{_QUICKDRAW}/{form}/{quote(class_name)}{FORMS[form]}"
+def quickdraw_url(class_name: str, form: str, folder: str | None = None) -> str:
+    """Return the address of a class's file, in the official bucket or in another ``folder`` on the web."""
+    return f"{(folder or f'{_QUICKDRAW}/{form}').rstrip('/')}/{quote(class_name)}{FORMS[form]}"
 
 
 def download_place(name: str, root: Path | str, form: str) -> Path:
