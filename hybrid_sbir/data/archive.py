@@ -24,6 +24,7 @@ _NOT_REGULAR = "refused: a link, device or other special file; only regular file
 _FOREIGN = {b"7z\xbc\xaf\x27\x1c": "a 7z archive", b"Rar!": "a RAR archive", b"\x28\xb5\x2f\xfd": "compressed by zstd"}
 _UNWRITABLE_NAME = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EILSEQ)
 _CHUNK = 2**20
+_PADDING = 2**26  # bytes that may follow the end mark of a tar and are looked at
 
 
 def open_archive(path: Path | str, limits: Limits | None = None) -> Archive:
@@ -167,14 +168,20 @@ class _Tar(Archive):
                 while (info := tar.next()) is not None:
                     yield tar, info
                     tar.members.clear()  # type: ignore[attr-defined]  # every header is kept: a gigabyte for ImageNet
-                assert tar.fileobj is not None
-                tar.fileobj.seek(
-                    tar.offset
-                )  # tarfile takes a damaged header for the end; the real one is a block of zeros
-                if tar.fileobj.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
-                    raise tarfile.ReadError(f"no end mark at byte {tar.offset}")
+                _check_end(tar)
         except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
             raise _broken(self.path, str(error)) from error
+
+
+def _check_end(tar: tarfile.TarFile) -> None:
+    """Make sure that a tar ended because it ends: tarfile takes a damaged header for the end, too."""
+    assert tar.fileobj is not None
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+        raise tarfile.ReadError(f"no end mark at byte {tar.offset}")
+    for _ in range(_PADDING // _CHUNK):  # to the end of the compressed stream, where its checksum is
+        if not tar.fileobj.read(_CHUNK):
+            break
 
 
 class _Folder(Archive):
@@ -221,6 +228,6 @@ class _Folder(Archive):
 
 def _broken(path: Path, reason: str) -> ArchiveError:
     return ArchiveError(
-        f"{path} ({path.stat().st_size} bytes) is no complete zip or tar archive: {reason}. "
+        f"{path} ({path.stat().st_size} bytes) is no complete zip or tar archive: {' '.join(reason.split())}. "
         f"If the download was cut off, download it again; nothing was unpacked"
     )
