@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,9 @@ def load_published(source: str | Path | Mapping[str, Tensor], variant: str | Non
     """
     state = read_state(source) if isinstance(source, str | Path) else as_state(source)
     name, activation = _recognise(state, variant)
-    with torch.device("meta"):
-        plan = create_backbone(name, activation=activation)
-    names = published_names(plan)
+    names = _published_names(name, activation)
     _account(name, activation, set(names.values()), state)
-    widths = [state[names[_width_giver(i, spec)]].shape[0] for i, spec in enumerate(plan.spec.stages)]
+    widths = [state[names[_width_giver(i, spec)]].shape[0] for i, spec in enumerate(backbone_spec(name).stages)]
     stem_width, in_channels = state[names["backbone.stem.conv.weight"]].shape[:2]
     backbone = create_backbone(
         name, activation=activation, in_channels=in_channels, widths=widths, stem_width=stem_width
@@ -72,11 +71,16 @@ def _recognise(state: State, variant: str | None) -> tuple[str, Activation]:
     present = {key for key in state if not key.endswith(_COUNTER)}
 
     def distance(candidate: tuple[str, Activation]) -> int:
-        with torch.device("meta"):
-            names = published_names(create_backbone(candidate[0], activation=candidate[1]))
-        return len({key for key in names.values() if not key.endswith(_COUNTER)} ^ present)
+        return len({key for key in _published_names(*candidate).values() if not key.endswith(_COUNTER)} ^ present)
 
     return min(candidates, key=distance)
+
+
+@cache
+def _published_names(name: str, activation: Activation) -> dict[str, str]:
+    """Our name -> published name for a registered variant."""
+    with torch.device("meta"):
+        return published_names(create_backbone(name, activation=activation))
 
 
 def _account(name: str, activation: str, expected: Iterable[str], state: State) -> None:
