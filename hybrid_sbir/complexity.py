@@ -24,8 +24,8 @@ class Complexity:
 
     Attributes:
         parameters: number of trainable scalars.
-        macs: multiply-accumulates of convolutions, linear layers, aggregation and non-local products; bias, normalisation
-            and activation not counted.
+        macs: multiply-accumulates of convolutions, linear layers, aggregation and non-local products; bias,
+            normalisation and activation not counted.
         thesis_operations: the count behind the thesis's Table 3.1, which is reached with one input channel in the
             post-activation order: MACs and biases of convolutions and linear layers, 2 per element of batch norm, 1 per
             ReLU, the inputs of pooling, the outputs of subtractions, K per aggregated output, and P * Q * (D + 1) for a

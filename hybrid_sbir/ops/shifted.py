@@ -12,9 +12,9 @@ from torch import Tensor
 from hybrid_sbir.ops import reference
 from hybrid_sbir.ops.window import Window
 
-# torch.sum adds this many numbers in a row before it adds the subtotals. Adding in its order keeps the result closest to
-# the definition's (the published models' gradients pass ReLUs that lie within float32's rounding of zero), and the error
-# grows with 16 + K / 16 instead of K.
+# torch.sum adds this many numbers in a row before it adds the subtotals. Adding in its order keeps the result closest
+# to the definition's (the published models' gradients pass ReLUs that lie within float32's rounding of zero), and the
+# error grows with 16 + K / 16 instead of K.
 _BLOCK = 16
 
 
