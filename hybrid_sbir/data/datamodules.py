@@ -1,16 +1,21 @@
-"""The data sets behind the command line: one small class each, saying where the parts are."""
+"""The data sets behind the command line: one small class each, saying where the parts are; here those of one's own."""
 
 import re
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from hybrid_sbir.data.datamodule import ClassificationData, Part
+from hybrid_sbir.data.embedded import CLASSES, EmbeddedStore
 from hybrid_sbir.data.file_store import FolderStore, ListStore, class_folders
 from hybrid_sbir.data.listfile import read_mapping
+from hybrid_sbir.data.prepared import ImageNet, QuickDraw, TUBerlin
 from hybrid_sbir.data.splits import Parts, kfold, random80, stratified80
 from hybrid_sbir.data.store import SelectedStore, Store
+
+__all__ = ["Embedded", "Folder", "ImageNet", "ListFiles", "QuickDraw", "TUBerlin"]
 
 _PARTS = {"train", "val", "test"}
 
@@ -49,10 +54,12 @@ class Folder(ClassificationData):
         """Return one part; without a test part, validation's."""
         if self._divided:
             return FolderStore(self.root / self._existing(part), self.all_classes())
-        whole = FolderStore(self.root, self.all_classes())
-        return SelectedStore(
-            whole, divide(whole.labels, self.split, self.split_seed)["train" if part == "train" else "val"]
-        )
+        rows = divide(self._whole.labels, self.split, self.split_seed)["train" if part == "train" else "val"]
+        return SelectedStore(self._whole, rows)
+
+    @cached_property
+    def _whole(self) -> FolderStore:
+        return FolderStore(self.root, self.all_classes())
 
     def _existing(self, part: Part) -> Part:
         return "val" if part == "test" and not (self.root / "test").is_dir() else part
@@ -104,3 +111,38 @@ class ListFiles(ClassificationData):
     def open_part(self, part: Part) -> Store:
         """Read the part's list."""
         return ListStore(self._lists[part], self._mapping, self._root)
+
+
+class Embedded(ClassificationData):
+    """The set that the package draws itself: nothing to download."""
+
+    def __init__(
+        self,
+        domain: Literal["sketch", "photo"] = "sketch",
+        per_class: int = 200,
+        eval_per_class: int = 50,
+        data_seed: int = 0,
+        **options: Any,
+    ) -> None:
+        """Keep the settings.
+
+        Args:
+            domain: grey sketches or coloured photos.
+            per_class: training samples a class.
+            eval_per_class: validation samples a class, and as many for the test.
+            data_seed: another seed is another set.
+            options: see :class:`~hybrid_sbir.data.datamodule.ClassificationData`.
+        """
+        self._domain: Literal["sketch", "photo"] = domain
+        self._per_class = {"train": per_class, "val": eval_per_class, "test": eval_per_class}
+        self._data_seed = data_seed
+        super().__init__(**options)
+
+    def all_classes(self) -> tuple[str, ...]:
+        """Return the classes that the package can draw."""
+        return CLASSES
+
+    def open_part(self, part: Part) -> Store:
+        """Return one part, drawn with the side that evaluation scales to."""
+        side = self.drawn_side
+        return EmbeddedStore(part, self._domain, self._per_class[part], side, self._data_seed, self.classes)

@@ -1,5 +1,6 @@
 """Stores over image files: class folders, and list files."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ class FileStore:
         classes: Sequence[str],
         mode: Mode | None = None,
         min_side: int | None = None,
+        version: str | None = None,
     ) -> None:
         """Keep the names; no file is opened.
 
@@ -41,6 +43,7 @@ class FileStore:
             classes: class names by label.
             mode: ``"L"`` or ``"RGB"`` for all; None keeps grey files grey.
             min_side: see :func:`~hybrid_sbir.data.images.read_image`.
+            version: identifies the files' content where it is known (a manifest's hash).
         """
         self.root = Path(root)
         self.classes = tuple(classes)
@@ -49,6 +52,7 @@ class FileStore:
         self._names = Names(names)
         self._mode: Mode | None = mode
         self._min_side = min_side
+        self._version = version
 
     def __len__(self) -> int:
         return len(self._names)
@@ -59,8 +63,18 @@ class FileStore:
 
     def read(self, index: int) -> Image.Image:
         """Decode the file."""
-        path = os.path.join(self._prefix, self._names[index])  # noqa: PTH118
-        return read_image(path, self._mode, min_side=self._min_side)
+        return read_image(self._path(index), self._mode, min_side=self._min_side)
+
+    def state(self) -> str:
+        """Return the version, or a hash of the files' sizes and times of change, by which an edited file is noticed."""
+        if self._version is not None:
+            return self._version
+        stats = (os.stat(self._path(index)) for index in range(len(self)))  # noqa: PTH116 a million of them
+        changes = np.fromiter((value for stat in stats for value in (stat.st_size, stat.st_mtime_ns)), np.int64)
+        return hashlib.sha256(changes.tobytes()).hexdigest()
+
+    def _path(self, index: int) -> str:
+        return os.path.join(self._prefix, self._names[index])  # noqa: PTH118
 
 
 class FolderStore(FileStore):

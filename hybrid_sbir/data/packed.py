@@ -3,6 +3,7 @@
 N images, B bytes of all of them.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -19,18 +20,20 @@ from tqdm import tqdm
 from hybrid_sbir.data.durable import sync_folder, write_durably
 from hybrid_sbir.data.mapped import MappedArray
 from hybrid_sbir.data.npy_writer import NpyWriter
-from hybrid_sbir.data.store import Store, fingerprint
+from hybrid_sbir.data.store import Store, fingerprint, state_of
 from hybrid_sbir.data.transforms import CentreView
 
 _FORMAT = 1
 _AHEAD = 64  # images decoded while the disk writes
+_PROBES = 16
 
 
 class PackedStore:
     """Another store's images, decoded; its classes, labels and names.
 
     A folder holds ``pixels.npy`` (B,), uint8, one image after the other, ``shapes.npy`` (N, 3), int32, height, width
-    and channels, and ``record.json``. It is named by what it was made from, so a change there never meets old pixels.
+    and channels, and ``record.json``. It is named by what it was made from: classes, labels, names, the files' sizes
+    and times, the pixels of a few images; so data that have changed since never meet old pixels.
 
     Attributes:
         store: the other store.
@@ -50,7 +53,7 @@ class PackedStore:
             ValueError: if a pack is damaged.
         """
         self.store = store
-        source = fingerprint(store)
+        source = fingerprint(store, state_of(store), _probe(store))
         record = {"format": _FORMAT, "source": source, "samples": len(store), "shorter_side": shorter_side}
         self.path = Path(folder) / f"{source[:16]}-{shorter_side or 'full'}"
         if not self.path.is_dir():
@@ -89,6 +92,14 @@ class PackedStore:
         found = json.loads((self.path / "record.json").read_text())
         if found != record:
             raise ValueError(f"{self.path} was made from other data ({found}); delete it to make it again")
+
+
+def _probe(store: Store) -> str:
+    """Return a hash of the pixels of some images, evenly spread."""
+    digest = hashlib.sha256()
+    for index in sorted({len(store) * i // _PROBES for i in range(_PROBES)} if len(store) else ()):
+        digest.update(store.read(index).tobytes())
+    return digest.hexdigest()
 
 
 def _write(store: Store, path: Path, record: dict[str, Any], shorter_side: int | None) -> None:

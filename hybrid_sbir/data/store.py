@@ -121,3 +121,11 @@ def fingerprint(store: Store, *more: str) -> str:
         digest.update("\0".join(names).encode("utf-8", "surrogateescape"))
         digest.update(b"\0")
     return digest.hexdigest()
+
+
+def state_of(store: Store) -> str:
+    """Return what tells apart two states of the data under the same names, where a store can say that (``state()``)."""
+    if isinstance(store, SelectedStore):
+        return state_of(store.store)
+    state = getattr(store, "state", None)
+    return str(state()) if state is not None else ""

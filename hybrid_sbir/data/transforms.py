@@ -108,6 +108,11 @@ class CentreView:
     random: ClassVar[bool] = False
     degrees: ClassVar[float] = 0.0
 
+    @classmethod
+    def proportional(cls, size: int) -> "CentreView":
+        """Return the thesis's 224 out of 256 for any size."""
+        return cls(size, round(size * _EVAL_RATIO))
+
     def view(self, width: int, height: int, rng: np.random.Generator | None = None) -> View:
         """Return the view of an image of this size."""
         short, long = sorted((width, height))
@@ -177,20 +182,16 @@ class Transform:
         return self.normalise(torch.from_numpy(self.pixels(image, rng).copy())[None])[0]
 
 
-def _centre(size: int) -> CentreView:
-    return CentreView(size, round(size * _EVAL_RATIO))
-
-
 _PRESETS: dict[str, tuple[Callable[[int], Geometry], tuple[tuple[float, ...], tuple[float, ...]]]] = {
     "classification_train": (lambda size: RandomView(size, (0.08, 1.0)), MNIST),
-    "classification_eval": (_centre, MNIST),
+    "classification_eval": (CentreView.proportional, MNIST),
     "imagenet_train": (lambda size: RandomView(size, (0.08, 1.0)), IMAGENET),
-    "imagenet_eval": (_centre, IMAGENET),
+    "imagenet_eval": (CentreView.proportional, IMAGENET),
     "photo_train": (lambda size: RandomView(size, (0.7, 1.0)), IMAGENET),
-    "photo_eval": (_centre, IMAGENET),
+    "photo_eval": (CentreView.proportional, IMAGENET),
     "sketch_train": (lambda size: RandomView(size, (0.9, 1.0), degrees=20.0), IMAGENET),
     "sketch_eval": (lambda size: CentreView(size, size), IMAGENET),  # the published validation: no crop of strokes
-    "sketch_test": (_centre, IMAGENET),  # the published final test
+    "sketch_test": (CentreView.proportional, IMAGENET),  # the published final test
 }
 
 
