@@ -1,0 +1,140 @@
+"""The verb that turns runs' predictions into a page of pictures.
+
+N samples, K classes, T thumbnails, H and W their size.
+"""
+
+import json
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from hybrid_sbir.data.durable import write_durably
+from hybrid_sbir.prediction_page import ModelPredictions, Sample, accuracy, prediction_page
+
+# What reading a broken archive raises: zipfile, zlib and NumPy each in their own way.
+_DAMAGE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a run's folder holds: predictions.npz (see PredictionsFile) and the record metrics.json."""
+
+    folder: Path
+    name: str
+    parameters: str
+    index: np.ndarray
+    label: np.ndarray
+    probabilities: np.ndarray
+    classes: tuple[str, ...]
+    thumbnails: np.ndarray
+
+
+def gallery(
+    runs: list[Path], out: Path = Path("gallery.html"), title: str = "Predictions", samples: int = 60
+) -> list[str]:
+    """Draw a page of predictions: the same samples, as each run's model sees them.
+
+    The page is one HTML file that needs nothing else. Each run's folder must hold what `hybrid-sbir predict` leaves.
+
+    Args:
+        runs: folders of runs that predicted the same data.
+        out: where to write the page; an older one is replaced in one step.
+        title: heading of the page.
+        samples: show at most so many, as far as predictions.npz holds their pictures.
+
+    Returns:
+        A line a run with its accuracy, and one that says what was written.
+
+    Raises:
+        ValueError: no run, a damaged file, runs of different samples or classes.
+        FileNotFoundError: a run without predictions.npz or metrics.json.
+    """
+    if not runs or samples < 1:
+        raise ValueError(f"a gallery needs at least one run and one sample; got {len(runs)} and {samples}")
+    several = [_read_run(Path(folder)) for folder in runs]
+    first = several[0]
+    for other in several[1:]:
+        _check_same(first, other)
+    shown = [
+        Sample(_picture(first.thumbnails[row]), f"sample {first.index[row]}", row)
+        for row in range(min(samples, len(first.thumbnails)))
+    ]
+    models = [ModelPredictions(run.name, run.probabilities, {"parameters": run.parameters}) for run in several]
+    page = prediction_page(title, first.classes, first.label, shown, models)
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(out, page.encode())
+    lines = [f"{m.name}: top-1 {100 * accuracy(m.probabilities, first.label, 1):.1f} %" for m in models]
+    return [*lines, f"wrote {out}: {len(shown)} of {len(first.label)} samples, {len(models)} models"]
+
+
+def _picture(thumbnail: np.ndarray) -> Image.Image:
+    return Image.fromarray(thumbnail[..., 0] if thumbnail.shape[2:] == (1,) else thumbnail)
+
+
+def _read_run(folder: Path) -> _Run:
+    for file in ("predictions.npz", "metrics.json"):
+        if not (folder / file).is_file():
+            raise FileNotFoundError(f"run {folder} has no {file}: run `hybrid-sbir predict` on it first")
+    name, parameters = _read_record(folder / "metrics.json", folder.resolve().name)
+    path = folder / "predictions.npz"
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            index, label, probabilities = archive["index"], archive["label"], archive["probabilities"]
+            classes, thumbnails = tuple(map(str, archive["classes"])), archive["thumbnails"]
+        run = _Run(folder, name, parameters, index, label, probabilities, classes, thumbnails)
+        _check_arrays(run)
+    except _DAMAGE as problem:
+        raise ValueError(f"{path} is damaged ({problem}): run `hybrid-sbir predict` again") from problem
+    return run
+
+
+def _read_record(path: Path, fallback: str) -> tuple[str, str]:
+    """The run's name and its model's number of parameters, as words."""
+    try:
+        record = json.loads(path.read_text())
+    except ValueError as problem:
+        raise ValueError(f"{path} is damaged ({problem})") from problem
+    if not isinstance(record, dict):
+        raise ValueError(f"{path} is damaged (not an object)")
+    count = record.get("parameters")
+    return str(record.get("name") or fallback), f"{count:,}" if isinstance(count, int) else "unknown"
+
+
+def _check_arrays(run: _Run) -> None:
+    """Refuse arrays that do not fit together, saying which."""
+    count, kinds, shape = run.label.size, len(run.classes), run.thumbnails.shape
+    together = run.index.shape == run.label.shape == (count,) and run.probabilities.shape == (count, kinds)
+    if not together or not count:
+        shapes = f"index {run.index.shape}, label {run.label.shape}, probabilities {run.probabilities.shape}"
+        raise ValueError(f"{shapes} and {kinds} classes do not fit together")
+    if run.label.dtype.kind not in "iu" or run.label.min() < 0 or run.label.max() >= kinds:
+        raise ValueError(f"labels are not class numbers from 0 to {kinds - 1}")
+    if run.probabilities.dtype.kind != "f" or not np.isfinite(run.probabilities).all():
+        raise ValueError("probabilities are not finite numbers")
+    if run.thumbnails.dtype != np.uint8 or len(shape) < 3 or shape[3:] not in ((), (1,), (3,)) or shape[0] > count:
+        allowed = f"uint8 (T, H, W), (T, H, W, 1) or (T, H, W, 3) with T up to {count}"
+        raise ValueError(f"thumbnails are {run.thumbnails.dtype} {shape}; {allowed} is allowed")
+
+
+def _check_same(first: _Run, other: _Run) -> None:
+    both = f"runs {first.folder} ({len(first.label)} samples) and {other.folder} ({len(other.label)})"
+    if first.classes != other.classes:
+        raise ValueError(f"{both} predict different classes; compare runs of the same data")
+    if not np.array_equal(first.index, other.index) or not np.array_equal(first.label, other.label):
+        raise ValueError(f"{both} predicted different samples; compare runs of the same data and split")
