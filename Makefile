@@ -1,0 +1,102 @@
+# The contents page: `make help` lists the targets. Files are targets, so what is finished is never done again.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/hybrid-sbir
+
+# glibc gives large tensors back to the kernel at every step; a third of a CPU run's time went there.
+export MALLOC_MMAP_MAX_ ?= 0
+export MALLOC_TRIM_THRESHOLD_ ?= -1
+
+.PHONY: help setup demo test test-slow lint format bench-loading data-tu-berlin table-4.1 clean
+help:  ## list the targets
+	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
+
+setup: $(VENV)/.installed  ## create the environment (.venv) with the package and its tools
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "hybrid_sbir needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12 setup"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+# ---- checks ----
+test: setup  ## run the tests (within 12 minutes on two cores)
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-slow: setup  ## run the tests marked slow too
+	$(BIN)/python -m pytest -n 2 --dist worksteal --slow
+
+lint: setup  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup  ## rewrite the files in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# ---- demo: the embedded set, nothing downloaded ----
+DEMO := demo
+DEMO_MODELS := resnet26 hib_patch_2_2
+DEMO_CONFIG := --config experiments/base/classification.yaml --config experiments/data/embedded.yaml \
+  --config experiments/overlays/quick.yaml --config experiments/overlays/demo.yaml --runs $(DEMO)
+
+demo: $(DEMO_MODELS:%=$(DEMO)/%/.done)  ## train a hybrid and ResNet26 briefly on the embedded set, compare, draw a page
+	$(RUN) report --runs '[$(DEMO)]' --out $(DEMO)/comparison.md
+	$(RUN) gallery --runs '[$(call list,$(DEMO_MODELS:%=$(DEMO)/%))]' --out $(DEMO)/predictions.html
+	@echo "The predictions as a page: $(DEMO)/predictions.html"
+
+empty :=
+comma := ,
+list = $(subst $(empty) $(empty),$(comma),$(strip $(1)))
+
+$(DEMO)/%/.done: | setup
+	$(RUN) fit $(DEMO_CONFIG) --model.init_args.backbone $* --name $* --ckpt_path last
+	$(RUN) validate $(DEMO_CONFIG) --model.init_args.backbone $* --name $*
+	$(RUN) predict $(DEMO_CONFIG) --model.init_args.backbone $* --name $*
+	touch $@
+
+# ---- data: DATA is a folder of prepared data, or where an official archive lies ----
+DATA ?= data
+ROOT := $(if $(wildcard $(DATA)/tu_berlin/manifest.json),$(DATA),data)
+TU_BERLIN := $(ROOT)/tu_berlin/manifest.json
+TU_BERLIN_ZIP := $(firstword $(filter %.zip,$(wildcard $(DATA) $(DATA)/sketches_png.zip $(DATA)/tu_berlin/sketches_png.zip)))
+
+data-tu-berlin: $(TU_BERLIN)  ## prepare TU-Berlin in data/ (DATA=folder or sketches_png.zip; else it is downloaded)
+$(TU_BERLIN): | setup
+	$(if $(TU_BERLIN_ZIP),,$(RUN) data download tu_berlin --root data)
+	$(RUN) data prepare tu_berlin --archive $(or $(TU_BERLIN_ZIP),data/sketches_png.zip) --root $(ROOT)
+
+# ---- Table 4.1: classification of TU-Berlin ----
+PRESET ?= quick
+SEEDS ?= 0
+VARIANTS ?= resnet26:pre hib_patch_2_2:pre
+TABLE_4_1 := runs/table-4.1/$(PRESET)
+TABLE_4_1_RUNS := $(foreach v,$(VARIANTS),$(foreach s,$(SEEDS),$(TABLE_4_1)/$(subst :,-,$(v))-seed$(s)))
+
+table-4.1: $(TABLE_4_1_RUNS:%=%/.done)  ## TU-Berlin top-1/top-5 beside the thesis's (PRESET=quick|thesis, VARIANTS, SEEDS, DATA)
+	$(RUN) report --runs '[$(call list,$(TABLE_4_1_RUNS))]' --reference experiments/table_4_1/thesis.csv --out $(TABLE_4_1)/table.md
+
+# A run's folder names its settings: BACKBONE-ACTIVATION-seedN.
+part = $(word $(1),$(subst -, ,$(notdir $(2))))
+$(TABLE_4_1)/%/.done: $(TU_BERLIN)
+	$(RUN) fit $(call table_4_1_options,$*) --ckpt_path last
+	$(RUN) validate $(call table_4_1_options,$*)
+	touch $@
+table_4_1_options = --config experiments/base/classification.yaml --config experiments/data/tu_berlin.yaml \
+  --config experiments/table_4_1/$(PRESET).yaml --data.init_args.root $(ROOT) --runs $(TABLE_4_1) --name $(1) \
+  --model.init_args.backbone $(call part,1,$(1)) --model.init_args.activation $(call part,2,$(1)) \
+  --seed_everything $(patsubst seed%,%,$(call part,3,$(1)))
+
+# ---- measurements ----
+bench-loading: setup $(TU_BERLIN)  ## images/s of the loaders beside torchvision's ImageFolder
+	$(BIN)/python experiments/benchmarks/loading.py
+
+clean:  ## remove the demo and caches (never data/ or runs/)
+	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis build
