@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -14,19 +14,18 @@ from hybrid_sbir.data.store import SelectedStore, Store, fingerprint
 
 
 class Prepared(ClassificationData):
-    """A data set that ``hybrid-sbir data prepare`` made.
+    """Any data set that ``hybrid-sbir data prepare`` made: Sketchy, a folder, one under a name of one's own.
 
     Attributes:
         manifest: its record.
         split: the split in use.
     """
 
-    NAME: ClassVar[str]
-
-    def __init__(self, root: str, split: str, **options: Any) -> None:
+    def __init__(self, name: str, root: str = "data", split: str = "random80", **options: Any) -> None:
         """Read the record.
 
         Args:
+            name: its folder below ``root``.
             root: the folder of all prepared data sets.
             split: the name of a split.
             options: see :class:`~hybrid_sbir.data.datamodule.ClassificationData`.
@@ -35,7 +34,7 @@ class Prepared(ClassificationData):
             FileNotFoundError: if the data set is not prepared; the message has the command that does it.
             ManifestError: if it was altered or has no such split.
         """
-        self.manifest = Manifest.load(Path(root) / self.NAME)
+        self.manifest = Manifest.load(Path(root) / name)
         self.split = split
         super().__init__(**options)
 
@@ -64,22 +63,19 @@ class Prepared(ClassificationData):
 class TUBerlin(Prepared):
     """TU-Berlin: 20,000 sketches of 250 classes (Eitz et al., SIGGRAPH 2012)."""
 
-    NAME = "tu_berlin"
-
-    def __init__(self, root: str = "data", split: str = "random80", **options: Any) -> None:
+    def __init__(self, root: str = "data", split: str = "random80", name: str = "tu_berlin", **options: Any) -> None:
         """See :class:`Prepared`."""
-        super().__init__(root, split, **options)
+        super().__init__(name, root, split, **options)
 
 
 class ImageNet(Prepared):
     """ImageNet (ILSVRC 2012), to pre-train on."""
 
-    NAME = "imagenet"
-
     def __init__(
         self,
         root: str = "data",
         split: str = "official",
+        name: str = "imagenet",
         channels: int = 3,
         train_transform: str = "imagenet_train",
         eval_transform: str = "imagenet_eval",
@@ -91,6 +87,7 @@ class ImageNet(Prepared):
         Args:
             root: the folder of all prepared data sets.
             split: the name of a split.
+            name: its folder below ``root``.
             channels: 1 or 3.
             train_transform: see :class:`~hybrid_sbir.data.datamodule.ClassificationData`.
             eval_transform: see :class:`~hybrid_sbir.data.datamodule.ClassificationData`.
@@ -100,7 +97,7 @@ class ImageNet(Prepared):
         """
         self._min_side = min_side
         transforms = {"train_transform": train_transform, "eval_transform": eval_transform}
-        super().__init__(root, split, channels=channels, **transforms, **options)
+        super().__init__(name, root, split, channels=channels, **transforms, **options)
 
     def open_listed(self, paths: list[str], labels: np.ndarray) -> Store:
         """Return the store of these photos."""
@@ -111,12 +108,11 @@ class ImageNet(Prepared):
 class QuickDraw(Prepared):
     """QuickDraw's strokes or bitmaps, whichever were prepared; by default the thesis's Mini-QuickDraw."""
 
-    NAME = "quickdraw"
-
     def __init__(
         self,
         root: str = "data",
         split: str = "mini",
+        name: str = "quickdraw",
         stroke_width: float = 0.02,
         padding: float = 0.04,
         **options: Any,
@@ -126,12 +122,13 @@ class QuickDraw(Prepared):
         Args:
             root: the folder of all prepared data sets.
             split: the name of a split.
+            name: its folder below ``root``, where both forms were prepared.
             stroke_width: as a share of the image's side.
             padding: white border on each side, as a share of the image's side.
             options: see :class:`~hybrid_sbir.data.datamodule.ClassificationData`.
         """
         self._stroke_width, self._padding = stroke_width, padding
-        super().__init__(root, split, **options)
+        super().__init__(name, root, split, **options)
 
     def open_listed(self, paths: list[str], labels: np.ndarray) -> Store:
         """Return these drawings."""

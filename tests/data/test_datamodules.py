@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from PIL import Image
 
 from hybrid_sbir.data.datamodule import MissingClassWarning
-from hybrid_sbir.data.datamodules import Folder, ListFiles
+from hybrid_sbir.data.datamodules import Embedded, Folder, ListFiles
 from hybrid_sbir.data.listfile import write_list, write_mapping
 
 SMALL = {"size": 16, "batch_size": 4, "num_workers": 0}
@@ -101,6 +101,8 @@ class TestFolder:
             Folder(str(tmp_path))
         with pytest.raises(ValueError, match=r"out of 3 \(ant, bee, cat...\); unknown: dog, repeated: 0"):
             Folder(str(folder), classes=["dog"])
+        with pytest.raises(ValueError, match="augment_on must be 'host' or 'device', got 'gpu'"):
+            Folder(str(folder), augment_on="gpu")
         with pytest.raises(ValueError, match="max_classes must be from 2 to the 3 classes here, got 4"):
             Folder(str(folder), max_classes=4)
         with pytest.raises(ValueError, match="batch_size must be positive, num_workers not negative; got 0, 2"):
@@ -144,6 +146,25 @@ class TestListFiles:
             ValueError, match="1 classes of the validation part have no training sample: bee; add samples"
         ):
             ListFiles(**lists, **SMALL).setup("fit")
+
+
+class TestEmbedded:
+    def test_sketches_and_photos(self):
+        for domain, channels in (("sketch", 1), ("photo", 3)):
+            data = Embedded(domain, per_class=2, eval_per_class=1, channels=channels, max_classes=4, **SMALL)
+            data.setup("fit")
+            batch = next(iter(data.train_dataloader()))
+            assert (data.num_classes, batch.image.shape) == (4, (4, channels, 16, 16))
+            assert (len(data.part("train")), len(data.part("val")), len(data.part("test"))) == (8, 4, 4)
+            assert data.part("val").read(0).size == (18, 18)
+
+    def test_parts_and_seeds_are_different_pictures(self):
+        one, other = (
+            Embedded(per_class=1, eval_per_class=1, max_classes=2, data_seed=seed, **SMALL) for seed in (0, 1)
+        )
+        pictures = {data.part(part).read(0).tobytes() for data in (one, other) for part in ("train", "val", "test")}
+        assert len(pictures) == 6
+        assert one.fingerprint != other.fingerprint
 
 
 class Recorder(LightningModule):
@@ -203,6 +224,19 @@ class TestWithATrainer:
         )
         trainer(tmp_path, **limit).fit(resumed, Folder(str(folder), **SMALL), ckpt_path=tmp_path / "epoch=0.ckpt")
         assert resumed.seen == whole.seen[3:]
+
+    def test_augmenting_on_the_device_gives_the_hosts_batches(self, folder, tmp_path):
+        seen = []
+        for place in ("host", "device"):
+            recorder = Recorder()
+            data = Folder(str(folder), augment_on=place, **SMALL)
+            trainer(tmp_path, max_epochs=1).fit(recorder, data)
+            seen.append(recorder.seen)
+            batches = trainer(tmp_path).predict(recorder, data)
+            assert torch.cat(batches).tolist() == list(range(6))
+        for host, device in zip(*seen, strict=True):
+            assert host[:3] == device[:3]
+            assert host[3] == pytest.approx(device[3], abs=4 * 256 * 0.01)
 
     def test_prediction_gives_each_sample_once_in_order(self, folder, tmp_path):
         batches = trainer(tmp_path).predict(Recorder(), Folder(str(folder), **SMALL))
