@@ -6,12 +6,10 @@ only reported; a damaged member is reported and the others go on.
 """
 
 import errno
-import lzma
 import os
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, NoReturn
@@ -40,12 +38,10 @@ def open_archive(path: Path | str, limits: Limits | None = None) -> Archive:
         return _Folder(path, limits)
     if not path.exists():
         raise FileNotFoundError(f"no archive or folder {path}")
-    head = path.open("rb").read(512)
+    with path.open("rb") as file:
+        head = file.read(512)
     if head.startswith(b"PK"):
-        try:
-            return _Zip(path, limits)
-        except zipfile.BadZipFile as error:
-            raise _broken(path, str(error)) from error
+        return _Zip(path, limits)
     for magic, words in _FOREIGN.items():
         if head.startswith(magic):
             raise ArchiveError(
@@ -105,7 +101,10 @@ class _Zip(Archive):
 
     def __init__(self, path: Path, limits: Limits) -> None:
         super().__init__(path, limits)
-        self._file = zipfile.ZipFile(path)
+        try:
+            self._file = zipfile.ZipFile(path)
+        except DAMAGE as error:
+            raise _broken(path, str(error)) from error
         self._infos: dict[str, zipfile.ZipInfo] = {}
         infos = self._file.infolist()
         limits.check(str(path), len(infos), sum(info.file_size for info in infos), path.stat().st_size)
@@ -169,7 +168,7 @@ class _Tar(Archive):
                     yield tar, info
                     tar.members.clear()  # type: ignore[attr-defined]  # every header is kept: a gigabyte for ImageNet
                 _check_end(tar)
-        except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
+        except DAMAGE as error:
             raise _broken(self.path, str(error)) from error
 
 

@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple
 
+from PIL import Image
 from tqdm import tqdm
 
 from hybrid_sbir.data.archive import extract
@@ -95,7 +97,8 @@ def check_images(
     def check(path: str) -> tuple[str, str, str]:
         return path, *_hash_and_decode(root / path)
 
-    with ThreadPool(workers or os.cpu_count()) as pool:
+    with warnings.catch_warnings(), ThreadPool(workers or os.cpu_count()) as pool:
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # read_image's own filter is not thread-safe
         done = pool.imap(check, paths, chunksize=16)
         yield from tqdm(done, total=len(paths), unit="image", desc="check", disable=None if progress else True)
 

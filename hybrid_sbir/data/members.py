@@ -1,6 +1,7 @@
 """What the kinds of archives have in common: members, what is wrong with them, and how much is too much."""
 
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -20,6 +21,9 @@ DAMAGE = (
     OSError,
     NotImplementedError,  # an exotic compression
     RuntimeError,  # a password
+    ValueError,  # a name that is no text, a number that is none
+    OverflowError,
+    struct.error,
 )
 """What opening or reading a member may raise if it is damaged."""
 
@@ -125,15 +129,17 @@ class Archive(AbstractContextManager["Archive"]):
             ArchiveError: if it is missing, damaged or longer than ``limit`` bytes.
         """
         problems: list[Problem] = []
-        try:
-            for _, file in self.stream({path}, problems):
+        content = None
+        for _, file in self.stream({path}, problems):
+            try:
                 content = file.read(limit + 1)
-                if len(content) > limit:
-                    raise ArchiveError(f"{path} in {self.path} is longer than {limit} bytes; it should be a short list")
-                return content.decode("utf-8", "surrogateescape")
-        except DAMAGE as error:
-            problems.append(Problem(path, str(error)))
-        raise ArchiveError(f"cannot read {path} in {self.path}: {problems[0].reason if problems else 'not there'}")
+            except DAMAGE as error:
+                problems.append(Problem(path, str(error)))
+        if content is None:
+            raise ArchiveError(f"cannot read {path} in {self.path}: {problems[0].reason if problems else 'not there'}")
+        if len(content) > limit:
+            raise ArchiveError(f"{path} in {self.path} is longer than {limit} bytes; it should be a short list")
+        return content.decode("utf-8", "surrogateescape")
 
     def close(self) -> None:
         """Close the file."""

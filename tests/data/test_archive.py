@@ -224,3 +224,17 @@ def test_a_repeated_name_is_reported_and_the_first_one_used(tmp_path):
     problems = take_all(path, tmp_path / "out")
     assert [(problem.path, problem.reason.split(":")[0]) for problem in problems] == [("a", "repeated")]
     assert contents(tmp_path / "out") == {"a": b"first"}
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4))
+def test_damage_is_refused_or_reported_whatever_it_hits(tmp_path_factory, kind, changes):
+    folder = tmp_path_factory.mktemp("damaged")
+    path = MAKERS[kind](folder / "archive")
+    content = bytearray(path.read_bytes())
+    for place, value in changes:
+        content[int(place * len(content))] = value
+    path.write_bytes(content)
+    with contextlib.suppress(ArchiveError):
+        take_all(path, folder / "out")
