@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hybrid_sbir.data.embedded.geometry import curve, ellipse, moved, path, thick, turned
+from hybrid_sbir.data.embedded.geometry import curve, ellipse, moved, path, thick, turned, xy
 from hybrid_sbir.data.embedded.parts import Part, Shape, area, eye, line
 
 
@@ -148,51 +148,29 @@ def _face(rng: np.random.Generator, x: float, y: float, size: float) -> list[Par
 def fish(rng: np.random.Generator) -> Shape:
     """Slim to round, with different tails, fins, scales or stripes."""
     tall, long, fork = rng.uniform(0.28, 0.55), rng.uniform(0.62, 0.75), rng.uniform(0.0, 0.2)
-    body = curve(
-        [
-            (-0.9, 0.02),
-            (-0.5, -0.8 * tall),
-            (0.0, -tall),
-            (0.4 * long, -0.6 * tall),
-            (long, -0.06),
-            (long, 0.06),
-            (0.4 * long, 0.6 * tall),
-            (0, tall),
-            (-0.5, 0.75 * tall),
-        ],
-        closed=True,
-    )
-    spread = rng.uniform(0.3, 0.5)
-    tail = curve(
-        [
-            (long - 0.12, 0),
-            (long + 0.15, -0.8 * spread),
-            (long + 0.36, -spread),
-            (long + 0.32 - fork, 0),
-            (long + 0.36, spread),
-            (long + 0.15, 0.8 * spread),
-        ],
-        closed=True,
-        steps=4,
-    )
-    fin = rng.uniform(0.15, 0.3)
-    back = curve([(-0.3, -0.85 * tall), (-0.1, -tall - fin), (0.35, -0.75 * tall - 0.7 * fin), (0.35, -0.5 * tall)])
-    belly = curve([(-0.05, 0.85 * tall), (0.12, tall + 0.8 * fin), (0.3, 0.6 * tall + 0.5 * fin), (0.3, 0.55 * tall)])
-    parts = [area(tail, "second"), area(back, "second", detail=0.1), area(belly, "second", detail=0.1), area(body)]
-    marks = rng.choice(["scales", "stripes", "plain"])
-    if marks == "stripes":
-        parts += [
-            area(thick(curve([(x, -0.78 * tall), (x + 0.05, 0), (x, 0.78 * tall)]), 0.05), "light", detail=0.15)
-            for x in (-0.2, 0.08, 0.36)[: rng.integers(2, 4)]
-        ]
-    elif marks == "scales":
-        rows = [(x, y) for x in (-0.15, 0.08, 0.3) for y in (-0.3, 0.05, 0.35)]
-        parts += [line(ellipse(x, y * tall * 1.3, 0.09, 0.1, -0.25, 0.25), width=0.022, detail=0.3) for x, y in rows]
-    parts.append(line(curve([(-0.45, -0.55 * tall), (-0.36, 0), (-0.45, 0.55 * tall)]), width=0.03, detail=0.15))
-    if marks != "scales":
-        parts.append(area(curve([(-0.22, 0.1), (0.1, 0.05), (0.05, 0.3)], closed=True, steps=4), "second", detail=0.3))
-    parts.append(line(curve([(-0.9, 0.06), (-0.8, 0.12), (-0.7, 0.1)]), width=0.03, detail=0.3))
+    x = [-0.9, -0.5, 0, 0.4 * long, long, long, 0.4 * long, 0, -0.5]
+    y = np.array([0.02, -0.8 * tall, -tall, -0.6 * tall, -0.06, 0.06, 0.6 * tall, tall, 0.75 * tall])
+    spread, fin = rng.uniform(0.3, 0.5), rng.uniform(0.15, 0.3)
+    end = long + np.array([-0.12, 0.15, 0.36, 0.32 - fork, 0.36, 0.15])
+    tail = curve(xy(end, np.array([0, -0.8, -1, 0, 1, 0.8]) * spread), closed=True, steps=4)
+    back = curve(xy([-0.3, -0.1, 0.35, 0.35], [-0.85 * tall, -tall - fin, -0.75 * tall - 0.7 * fin, -0.5 * tall]))
+    belly = curve(xy([-0.05, 0.12, 0.3, 0.3], [0.85 * tall, tall + 0.8 * fin, 0.6 * tall + 0.5 * fin, 0.55 * tall]))
+    parts = [area(tail, "second"), area(back, "second", detail=0.1), area(belly, "second", detail=0.1)]
+    parts += [area(curve(xy(x, y), closed=True)), *_fish_marks(rng, tall)]
+    parts.append(line(curve(xy([-0.45, -0.36, -0.45], [-0.55 * tall, 0, 0.55 * tall])), width=0.03, detail=0.15))
+    parts.append(line(curve(xy([-0.9, -0.8, -0.7], [0.06, 0.12, 0.1])), width=0.03, detail=0.3))
     return Shape([*parts, *eye(-0.62, -0.22 * tall, rng.uniform(0.05, 0.085))], spin=0.4)
+
+
+def _fish_marks(rng: np.random.Generator, tall: float) -> list[Part]:
+    kind = rng.choice(["scales", "stripes", "plain"])
+    if kind == "scales":
+        rows = [(x, y) for x in (-0.15, 0.08, 0.3) for y in (-0.3, 0.05, 0.35)]
+        return [line(ellipse(x, y * tall * 1.3, 0.09, 0.1, -0.25, 0.25), width=0.022, detail=0.3) for x, y in rows]
+    stripe = thick(curve(xy([0, 0.05, 0], [-0.78 * tall, 0, 0.78 * tall])), 0.05)
+    places = (-0.2, 0.08, 0.36)[: rng.integers(2, 4)] if kind == "stripes" else ()
+    fin = curve(xy([-0.22, 0.1, 0.05], [0.1, 0.05, 0.3]), closed=True, steps=4)
+    return [*(area(moved(stripe, x, 0), "light", detail=0.15) for x in places), area(fin, "second", detail=0.3)]
 
 
 def snail(rng: np.random.Generator) -> Shape:

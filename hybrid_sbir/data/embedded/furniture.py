@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hybrid_sbir.data.embedded.geometry import box, curve, ellipse, mirrored, moved, path, thick, turned
+from hybrid_sbir.data.embedded.geometry import box, curve, ellipse, mirrored, moved, path, thick, turned, xy
 from hybrid_sbir.data.embedded.parts import Part, Shape, area, line
 
 
@@ -97,53 +97,31 @@ def lamp(rng: np.random.Generator) -> Shape:
     kind = rng.choice(["table", "floor", "desk", "hanging"], p=[0.4, 0.2, 0.25, 0.15])
     if kind == "desk":
         return _desk_lamp(rng)
-    top, flare = rng.uniform(0.16, 0.34), rng.uniform(0.45, 0.62)
-    shade_low = {"table": 0.05, "floor": -0.35, "hanging": 0.7}[kind]
-    shade_top = shade_low - rng.uniform(0.5, 0.75)
-    shade = mirrored(
-        np.concatenate(
-            [
-                path([(top, shade_top)]),
-                curve(
-                    [
-                        (top, shade_top),
-                        (0.5 * (top + flare), 0.5 * (shade_top + shade_low) + rng.uniform(-0.04, 0.12)),
-                        (flare, shade_low),
-                    ]
-                )[1:],
-            ]
-        ),
-        smooth=False,
-    )
-    parts: list[Part] = []
-    if kind == "hanging":
-        parts += [
-            area(thick(path([(0, -0.98), (0, shade_top)]), 0.024), "dark"),
-            area(ellipse(0, shade_low + 0.02, 0.17), "light", detail=0.1),
-        ]
-    else:
-        parts.append(area(ellipse(0, 0.88, rng.uniform(0.3, 0.42), 0.09), "dark"))
-        if kind == "table" and rng.random() < 0.6:
-            fat = rng.uniform(0.16, 0.3)
-            parts.append(
-                area(
-                    mirrored(curve([(0.05, shade_low - 0.05), (0.06, 0.2), (fat, 0.5), (0.1, 0.86)]), smooth=False),
-                    "second",
-                )
-            )
-        else:
-            parts.append(area(thick(path([(0, shade_low - 0.05), (0, 0.86)]), rng.uniform(0.03, 0.05)), "second"))
-    parts.append(area(shade))
+    narrow, flare = rng.uniform(0.16, 0.34), rng.uniform(0.45, 0.62)
+    low = {"table": 0.05, "floor": -0.35, "hanging": 0.7}[kind]
+    high = low - rng.uniform(0.5, 0.75)
+    edge = xy([narrow, 0.5 * (narrow + flare), flare], [high, 0.5 * (high + low) + rng.uniform(-0.04, 0.12), low])
+    parts = _suspension(high, low) if kind == "hanging" else _stand(rng, kind == "table", low)
+    parts.append(area(mirrored(curve(edge), smooth=False)))
     if rng.random() < 0.5:
-        parts.append(
-            line(path([(-0.94 * flare, shade_low - 0.07), (0.94 * flare, shade_low - 0.07)]), "second", 0.05, 0.3)
-        )
+        parts.append(line(xy([-0.94 * flare, 0.94 * flare], [low - 0.07, low - 0.07]), "second", 0.05, 0.3))
     if kind != "hanging" and rng.random() < 0.4:
-        parts += [
-            line(path([(0.2, shade_low), (0.2, shade_low + 0.24)]), "dark", 0.024, 0.2),
-            area(ellipse(0.2, shade_low + 0.26, 0.035), "dark", detail=0.3),
-        ]
+        parts.append(line(xy([0.2, 0.2], [low, low + 0.24]), "dark", 0.024, 0.2))
+        parts.append(area(ellipse(0.2, low + 0.26, 0.035), "dark", detail=0.3))
     return Shape(parts, spin=0.15)
+
+
+def _suspension(high: float, low: float) -> list[Part]:
+    bulb = area(ellipse(0, low + 0.02, 0.17), "light", detail=0.1)
+    return [area(thick(xy([0, 0], [-0.98, high]), 0.024), "dark"), bulb]
+
+
+def _stand(rng: np.random.Generator, bellied: bool, low: float) -> list[Part]:
+    parts = [area(ellipse(0, 0.88, rng.uniform(0.3, 0.42), 0.09), "dark")]
+    if bellied and rng.random() < 0.6:
+        vase = xy([0.05, 0.06, rng.uniform(0.16, 0.3), 0.1], [low - 0.05, 0.2, 0.5, 0.86])
+        return [*parts, area(mirrored(curve(vase), smooth=False), "second")]
+    return [*parts, area(thick(xy([0, 0], [low - 0.05, 0.86]), rng.uniform(0.03, 0.05)), "second")]
 
 
 def _desk_lamp(rng: np.random.Generator) -> Shape:

@@ -18,6 +18,11 @@ def path(pairs: Pairs) -> Path:
     return np.asarray(pairs, dtype=np.float64)
 
 
+def xy(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> Path:
+    """A polyline from its corners' x and y, each of length K."""
+    return np.array([x, y], dtype=np.float64).T
+
+
 def curve(control: Pairs, closed: bool = False, steps: int = 7) -> Path:
     """A Catmull-Rom spline through every control point, with `steps` points a segment."""
     knots = path(control)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hybrid_sbir.data.embedded.geometry import box, curve, ellipse, moved, path, thick
+from hybrid_sbir.data.embedded.geometry import box, curve, ellipse, moved, path, thick, xy
 from hybrid_sbir.data.embedded.parts import Part, Shape, area, line, pane
 
 
@@ -66,74 +66,46 @@ def _open_book(rng: np.random.Generator) -> Shape:
 def house(rng: np.random.Generator) -> Shape:
     """A gabled front, alone or with a long side; door, windows and chimney vary."""
     wide, eaves, peak = rng.uniform(0.45, 0.6), rng.uniform(-0.25, 0.0), rng.uniform(-0.9, -0.65)
-    deep = rng.uniform(0.6, 0.85) if rng.random() < 0.5 else 0.0
-    shift, over = -deep / 2 * 1.1, rng.uniform(0.04, 0.12)
-    wide = wide if deep else wide * rng.uniform(1.1, 1.5)
-    lift = 0.06 if deep else 0.0
+    over, deep = rng.uniform(0.04, 0.12), rng.uniform(0.6, 0.85)
+    chimney, x = rng.random() < 0.65, rng.uniform(0.2, 0.35)
     parts: list[Part] = []
-    if rng.random() < 0.65:
-        x = shift + rng.uniform(0.2, 0.35) + deep * 0.4
-        parts += [
-            area(box(x, peak - 0.02, x + 0.17, eaves), "second", detail=0.1),
-            area(box(x - 0.03, peak - 0.06, x + 0.2, peak + 0.03), "dark", detail=0.3),
-        ]
-    if deep:
-        parts.append(
-            area(
-                path(
-                    [
-                        (shift + wide, eaves),
-                        (shift + wide + deep, eaves - lift),
-                        (shift + wide + deep, 0.85 - lift),
-                        (shift + wide, 0.85),
-                    ]
-                )
-            )
-        )
-        for x in np.linspace(0.2, 0.8, 3)[:: int(rng.integers(1, 3))] * deep + shift + wide:
-            parts.append(pane(x - 0.09, eaves + 0.22, x + 0.09, eaves + 0.46, detail=0.15))
-    parts.append(
-        area(
-            path(
-                [
-                    (shift - wide, eaves),
-                    (shift, peak),
-                    (shift + wide, eaves),
-                    (shift + wide, 0.85),
-                    (shift - wide, 0.85),
-                ]
-            ),
-            "light" if deep else "main",
-        )
-    )
-    if deep:
-        parts.append(
-            area(
-                path(
-                    [
-                        (shift, peak - over),
-                        (shift + deep, peak - over - lift),
-                        (shift + wide + deep + over, eaves - lift + over),
-                        (shift + wide + over, eaves + over),
-                    ]
-                ),
-                "second",
-            )
-        )
-        ridge = path([(shift - wide - over, eaves + over), (shift, peak - over), (shift + wide + over, eaves + over)])
-        parts.append(area(thick(ridge, 0.045), "dark", detail=0.15))
-    else:
-        parts.append(
-            area(path([(shift - wide - over, eaves), (shift, peak - over), (shift + wide + over, eaves)]), "second")
-        )
-    door = shift + rng.choice([0.0, -0.4, 0.4]) * wide
-    parts += [area(box(door - 0.12, rng.uniform(0.28, 0.42), door + 0.12, 0.85, 0.02), "dark", detail=0.04)]
-    for x in (-0.6, 0.0, 0.6):
-        if abs(shift + x * wide - door) > 0.28 and rng.random() < 0.8:
-            parts += _window(shift + x * wide, eaves + 0.4, 0.11)
+    if chimney:
+        parts.append(area(box(x, peak - 0.02, x + 0.17, eaves), "second", detail=0.1))
+        parts.append(area(box(x - 0.03, peak - 0.06, x + 0.2, peak + 0.03), "dark", detail=0.3))
+    if rng.random() < 0.5:
+        parts = [part.moved(0.4 * deep, 0) for part in parts] + _long_side(rng, wide, eaves, peak, deep, over)
+        return Shape([part.moved(-0.55 * deep, 0) for part in parts + _front(rng, wide, eaves)], spin=0.12)
+    wide *= rng.uniform(1.1, 1.5)
+    gable = xy([-wide, 0, wide, wide, -wide], [eaves, peak, eaves, 0.85, 0.85])
+    roof = xy([-wide - over, 0, wide + over], [eaves, peak - over, eaves])
+    return Shape([*parts, area(gable), area(roof, "second"), *_front(rng, wide, eaves)], spin=0.12)
+
+
+def _long_side(
+    rng: np.random.Generator, wide: float, eaves: float, peak: float, deep: float, over: float
+) -> list[Part]:
+    """The side wall, the gable's wall and the roof of a house seen at an angle."""
+    lift, right = 0.06, wide + deep
+    parts = [area(xy([wide, right, right, wide], [eaves, eaves - lift, 0.85 - lift, 0.85]))]
+    for x in np.linspace(0.2, 0.8, 3)[:: int(rng.integers(1, 3))] * deep + wide:
+        parts.append(pane(x - 0.09, eaves + 0.22, x + 0.09, eaves + 0.46, detail=0.15))
+    low = eaves + over
+    parts.append(area(xy([-wide, 0, wide, wide, -wide], [eaves, peak, eaves, 0.85, 0.85]), "light"))
+    roof = xy([0, deep, right + over, wide + over], [peak - over, peak - over - lift, low - lift, low])
+    ridge = xy([-wide - over, 0, wide + over], [low, peak - over, low])
+    return [*parts, area(roof, "second"), area(thick(ridge, 0.045), "dark", detail=0.15)]
+
+
+def _front(rng: np.random.Generator, wide: float, eaves: float) -> list[Part]:
+    """Door and windows of a gable's wall."""
+    door = rng.choice([0.0, -0.4, 0.4]) * wide
+    parts = [area(box(door - 0.12, rng.uniform(0.28, 0.42), door + 0.12, 0.85, 0.02), "dark", detail=0.04)]
+    for x in (-0.6 * wide, 0.0, 0.6 * wide):
+        if abs(x - door) > 0.28 and rng.random() < 0.8:
+            parts += _window(x, eaves + 0.4, 0.11)
     if rng.random() < 0.4:
-        parts.append(area(ellipse(shift, eaves - 0.28, 0.1), "glass", detail=0.2))
-    return Shape(parts, spin=0.12)
+        parts.append(area(ellipse(0, eaves - 0.28, 0.1), "glass", detail=0.2))
+    return parts
 
 
 def _window(x: float, y: float, half: float) -> list[Part]:

@@ -16,6 +16,7 @@ from hybrid_sbir.data.strokes import rasterize
 
 CANVAS = 255.0  # strokes live on QuickDraw's canvas
 STEP = 0.012  # distance of a stroke's points, as a share of the canvas
+THICK = 0.03  # from this width on, as a share of the canvas, a ring has two edges
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,9 @@ def draw_strokes(name: str, rng: np.random.Generator) -> list[np.ndarray]:
     """
     shape = draw_shape(name, rng)
     hand = Hand.draw(rng)
-    parts = Pose.draw(rng, 0.7 * shape.spin, (0.9, 0.9)).applied(shape)
-    parts = _shaded(
-        [_misplaced(part, hand, rng) for part in parts if rng.random() >= hand.haste * part.detail], hand, rng
-    )
+    parts = Pose.draw(rng, shape.spin, (0.9, 0.9)).applied(shape)
+    kept = [part for part in parts if rng.random() >= hand.haste * part.detail]
+    parts = _shaded([_misplaced(piece, hand, rng) for part in kept for piece in _edges(part, rng)], hand, rng)
     strokes: list[Path] = []
     for number, part in enumerate(parts):
         for piece in _visible(part, parts[number + 1 :], rng):
@@ -80,7 +80,7 @@ def draw_strokes(name: str, rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def render_sketch(name: str, rng: np.random.Generator, size: int) -> Image.Image:
-    """One sketch of a class, mode L, black on white, of size x size pixels: drawn large or small, with a thick or thin pen.
+    """One sketch of a class, mode L, black on white, of size x size pixels: large or small, with a thick or thin pen.
 
     The rasteriser centres a drawing and makes it fill its picture; place and size on the paper are drawn here.
 
@@ -88,7 +88,7 @@ def render_sketch(name: str, rng: np.random.Generator, size: int) -> Image.Image
         ValueError: the set has no such class.
     """
     strokes = draw_strokes(name, rng)
-    extent, width, place = rng.uniform(0.66, 1.0), rng.uniform(0.012, 0.036), rng.uniform(0, 1, 2)
+    extent, width, place = rng.uniform(0.55, 1.0), rng.uniform(0.012, 0.028), rng.uniform(0, 1, 2)
     side = max(8, round(extent * size))
     paper = Image.new("L", (size, size), 255)
     corner = np.rint(place * (size - side)).astype(int)
@@ -96,6 +96,15 @@ def render_sketch(name: str, rng: np.random.Generator, size: int) -> Image.Image
         Image.fromarray(rasterize(strokes, side, stroke_width=width * size / side)), (int(corner[0]), int(corner[1]))
     )
     return paper
+
+
+def _edges(part: Part, rng: np.random.Generator) -> list[Part]:
+    """A thick ring is often drawn by its two edges, everything else by one line."""
+    if part.width is None or not part.closed or part.width < THICK or rng.random() < 0.4:
+        return [part]
+    centre = part.path.mean(axis=0)
+    inner = 1 - part.width / float(np.ptp(part.path, axis=0).min())
+    return [replace(part, path=centre + share * (part.path - centre)) for share in (inner, 2 - inner)]
 
 
 def _misplaced(part: Part, hand: Hand, rng: np.random.Generator) -> Part:
@@ -122,7 +131,7 @@ def _shaded(parts: list[Part], hand: Hand, rng: np.random.Generator) -> list[Par
     outline, angle = parts[target].path, rng.uniform(-1.2, 1.2)
     level = turned(outline, -angle)
     low, high = level.min(axis=0), level.max(axis=0)
-    spacing = float(np.clip(np.prod(high - low) * 0.6 / missing, 0.022, 0.05))
+    spacing = float(np.clip(np.prod(high - low) * 0.6 / missing, 0.03, 0.055))
     start, stop = np.sort(rng.uniform(0, 1, 2)) * (high[1] - low[1]) + low[1]
     hatches = []
     for height in np.arange(start, stop, spacing):

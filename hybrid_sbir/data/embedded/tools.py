@@ -5,123 +5,81 @@ from itertools import pairwise
 
 import numpy as np
 
-from hybrid_sbir.data.embedded.geometry import Path, box, curve, ellipse, mirrored, path, thick, turned
+from hybrid_sbir.data.embedded.geometry import Path, box, curve, ellipse, mirrored, path, thick, turned, xy
 from hybrid_sbir.data.embedded.parts import Part, Shape, area, line
 
 
 def guitar(rng: np.random.Generator) -> Shape:
     """Acoustic with a sound hole, or electric with horns."""
-    electric = rng.random() < 0.4
-    upper, lower, waist = rng.uniform(0.24, 0.3), rng.uniform(0.36, 0.44), rng.uniform(0.18, 0.23)
-    if electric:
-        body = curve(
-            [
-                (0.08, 0.2),
-                (0.3, -0.02),
-                (0.34, 0.14),
-                (waist, 0.42),
-                (lower, 0.7),
-                (0.16, 0.95),
-                (-0.18, 0.95),
-                (-lower, 0.68),
-                (-waist, 0.4),
-                (-0.36, 0.06),
-                (-0.26, -0.1),
-                (-0.08, 0.18),
-            ],
-            closed=True,
-        )
-    else:
-        body = mirrored(
-            [
-                (0, 0.02),
-                (0.6 * upper, 0.02),
-                (upper, 0.2),
-                (waist + 0.03, 0.4),
-                (lower, 0.72),
-                (0.5 * lower, 0.95),
-                (0, 0.96),
-            ]
-        )
     nut, thin = rng.uniform(-0.78, -0.68), rng.uniform(0.045, 0.06)
-    parts = [area(body)]
-    if electric:
-        parts += [area(box(-0.13, y, 0.13, y + 0.09, 0.02), "dark", detail=0.15) for y in (0.42, 0.62)]
-        parts += [area(ellipse(0.24, 0.78, 0.035), "metal", detail=0.3)]
-    else:
-        parts += [
-            area(ellipse(0, 0.34, rng.uniform(0.11, 0.15)), "dark"),
-            area(box(-0.16, 0.7, 0.16, 0.77, 0.02), "dark", detail=0.1),
-        ]
+    parts = _electric_body(rng) if rng.random() < 0.4 else _acoustic_body(rng)
     parts.append(area(box(-thin, nut, thin, 0.28), "second"))
-    frets = int(rng.integers(3, 8))
-    parts += [line(path([(-thin, y), (thin, y)]), "metal", 0.02, 0.3) for y in np.linspace(nut + 0.1, 0.12, frets)]
+    frets = np.linspace(nut + 0.1, 0.12, int(rng.integers(3, 8)))
+    parts += [line(xy([-thin, thin], [y, y]), "metal", 0.02, 0.3) for y in frets]
     parts.append(area(mirrored([(0.11, nut - 0.24), (0.09, nut), (0.05, nut + 0.03)], smooth=False), "dark"))
     for side in (-1, 1):
         parts += [area(ellipse(side * 0.14, nut - y, 0.035), "metal", detail=0.2) for y in (0.04, 0.12, 0.2)]
-    strings = int(rng.integers(1, 4))
-    parts += [line(path([(x, nut), (x, 0.74)]), "light", 0.014, 0.2) for x in np.linspace(-0.03, 0.03, strings)]
+    strings = np.linspace(-0.03, 0.03, int(rng.integers(1, 4)))
+    parts += [line(xy([x, x], [nut, 0.74]), "light", 0.014, 0.2) for x in strings]
     return Shape(parts, spin=1.3)
+
+
+def _electric_body(rng: np.random.Generator) -> list[Part]:
+    low, waist = rng.uniform(0.36, 0.44), rng.uniform(0.18, 0.23)
+    x = [0.08, 0.3, 0.34, waist, low, 0.16, -0.18, -low, -waist, -0.36, -0.26, -0.08]
+    y = [0.2, -0.02, 0.14, 0.42, 0.7, 0.95, 0.95, 0.68, 0.4, 0.06, -0.1, 0.18]
+    pickups = [area(box(-0.13, y, 0.13, y + 0.09, 0.02), "dark", detail=0.15) for y in (0.42, 0.62)]
+    return [area(curve(xy(x, y), closed=True)), *pickups, area(ellipse(0.24, 0.78, 0.035), "metal", detail=0.3)]
+
+
+def _acoustic_body(rng: np.random.Generator) -> list[Part]:
+    high, low, waist = rng.uniform(0.24, 0.3), rng.uniform(0.36, 0.44), rng.uniform(0.2, 0.26)
+    body = mirrored(xy([0, 0.6 * high, high, waist, low, 0.5 * low, 0], [0.02, 0.02, 0.2, 0.4, 0.72, 0.95, 0.96]))
+    bridge = area(box(-0.16, 0.7, 0.16, 0.77, 0.02), "dark", detail=0.1)
+    return [area(body), area(ellipse(0, 0.34, rng.uniform(0.11, 0.15)), "dark"), bridge]
 
 
 def key(rng: np.random.Generator) -> Shape:
     """Bow round, square or trefoil; one or two bits, or the cuts of a door key."""
-    radius, thin, bow = (
-        rng.uniform(0.3, 0.4),
-        rng.uniform(0.06, 0.09),
-        rng.choice(["ring", "square", "trefoil", "disc"]),
-    )
-    x, tip = -0.95 + radius, rng.uniform(0.85, 0.98)
-    shaft, parts = box(x + 0.7 * radius, -thin, tip, thin, 0.03), []
-    if rng.random() < 0.35:
-        teeth = np.linspace(0.1, tip - 0.02, int(rng.integers(4, 7)) * 2)
-        cuts = [(float(t), (thin * 1.2 if k % 2 else -thin * 0.1) + rng.uniform(0, 0.08)) for k, t in enumerate(teeth)]
-        shaft = path(
-            [
-                (x, -thin * 1.5),
-                (tip - 0.1, -thin * 1.5),
-                (tip, -thin * 0.5),
-                *cuts[::-1],
-                (0.05, thin * 2),
-                (x, thin * 2),
-            ]
-        )
-    else:
-        for left in (tip - 0.13, tip - rng.uniform(0.34, 0.42))[: rng.integers(1, 3)]:
-            parts.append(area(box(left, 0, left + 0.12, thin + rng.uniform(0.16, 0.32))))
-        if rng.random() < 0.4:
-            parts.append(
-                area(box(x + radius, -thin - 0.05, x + radius + 0.09, thin + 0.05, 0.02), "second", detail=0.2)
-            )
-    parts.append(area(shaft))
+    radius, thin, tip = rng.uniform(0.3, 0.4), rng.uniform(0.06, 0.09), rng.uniform(0.85, 0.98)
+    x = -0.95 + radius
+    parts = _cut_shaft(rng, x, thin, tip) if rng.random() < 0.35 else _bits(rng, x + radius, thin, tip)
+    bow = rng.choice(["ring", "square", "trefoil", "disc"])
     if bow == "trefoil":
-        for angle in (0.33, 0.5, 0.67):
-            spot = (
-                x + 0.35 * radius + 0.75 * radius * np.cos(2 * np.pi * angle),
-                0.75 * radius * np.sin(2 * np.pi * angle),
-            )
-            parts.append(line(ellipse(*spot, 0.4 * radius), "main", 0.1, closed=True))
+        for angle in 2 * np.pi * np.array([0.33, 0.5, 0.67]):
+            loop = ellipse(x + radius * (0.75 + 0.75 * np.cos(angle)), 0.75 * radius * np.sin(angle), 0.4 * radius)
+            parts.append(line(loop, "main", 0.1, closed=True))
     elif bow == "ring":
-        parts.append(
-            line(
-                ellipse(x, 0, radius * 0.85, radius * rng.uniform(0.65, 0.9)),
-                "main",
-                rng.uniform(0.1, 0.15),
-                closed=True,
-            )
-        )
+        ring = ellipse(x, 0, radius * 0.85, radius * rng.uniform(0.65, 0.9))
+        parts.append(line(ring, "main", rng.uniform(0.1, 0.15), closed=True))
     else:
-        outer = (
-            ellipse(x, 0, radius) if bow == "disc" else box(x - radius, -0.85 * radius, x + radius, 0.85 * radius, 0.12)
-        )
-        parts += [area(outer), area(ellipse(x - 0.4 * radius, 0, 0.22 * radius), "dark")]
+        square = box(x - radius, -0.85 * radius, x + radius, 0.85 * radius, 0.12)
+        parts.append(area(ellipse(x, 0, radius) if bow == "disc" else square))
+        parts.append(area(ellipse(x - 0.4 * radius, 0, 0.22 * radius), "dark"))
     return Shape(parts, spin=3.1)
+
+
+def _cut_shaft(rng: np.random.Generator, x: float, thin: float, tip: float) -> list[Part]:
+    count = 2 * int(rng.integers(3, 6))
+    along = np.linspace(tip - 0.04, 0.1, count)
+    depth = thin * (1.7 - 1.1 * (np.arange(count) % 2) - rng.uniform(0, 0.5, count))
+    back = -1.5 * thin
+    return [area(xy([x, tip - 0.1, tip, *along, 0.05, x], [back, back, 0.3 * back, *depth, 2 * thin, 2 * thin]))]
+
+
+def _bits(rng: np.random.Generator, collar: float, thin: float, tip: float) -> list[Part]:
+    parts = []
+    for left in (tip - 0.13, tip - rng.uniform(0.34, 0.42))[: rng.integers(1, 3)]:
+        parts.append(area(box(left, 0, left + 0.12, thin + rng.uniform(0.16, 0.32))))
+    if rng.random() < 0.4:
+        parts.append(area(box(collar, -thin - 0.05, collar + 0.09, thin + 0.05, 0.02), "second", detail=0.2))
+    return [*parts, area(box(collar - 0.12, -thin, tip, thin, 0.03))]
 
 
 def scissors(rng: np.random.Generator) -> Shape:
     """Two blades and two grips, more or less open."""
     opening, blade = rng.uniform(0.12, 0.5), rng.uniform(0.95, 1.1)
-    grip, handle, rim = rng.uniform(0.2, 0.27), rng.uniform(0.45, 0.6), rng.uniform(0.07, 0.11)
+    grip, handle, rim = rng.uniform(0.24, 0.3), rng.uniform(0.4, 0.52), rng.uniform(0.07, 0.11)
     loop = rng.uniform(1.0, 1.35)
     parts: list[Part] = []
     for side in (-1, 1):

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from hybrid_sbir.data.embedded.geometry import box, curve, ellipse, mirrored, moved, path, thick
+from hybrid_sbir.data.embedded.geometry import box, curve, ellipse, mirrored, moved, path, thick, xy
 from hybrid_sbir.data.embedded.parts import Part, Shape, area, line, pane, wheel
 
 
@@ -13,46 +13,22 @@ def airplane(rng: np.random.Generator) -> Shape:
     if rng.random() < 0.4:
         return _from_above(rng)
     fat, climb = rng.uniform(0.13, 0.2), rng.uniform(0.28, 0.45)
-    body = curve(
-        [
-            (-0.98, 0.05),
-            (-0.8, -0.75 * fat),
-            (-0.4, -fat),
-            (0.5, -0.8 * fat),
-            (0.98, -0.35 * fat),
-            (0.55, 0.75 * fat),
-            (-0.3, fat),
-            (-0.8, 0.8 * fat),
-        ],
-        closed=True,
-    )
-    fin = path([(0.55, -0.6 * fat), (0.82, -fat - climb), (0.99, -fat - climb), (0.93, -0.3 * fat)])
+    y = np.array([0.3, -0.75, -1, -0.8, -0.35, 0.75, 1, 0.8]) * fat
+    body = curve(xy([-0.98, -0.8, -0.4, 0.5, 0.98, 0.55, -0.3, -0.8], y), closed=True)
+    fin = xy([0.55, 0.82, 0.99, 0.93], [-0.6 * fat, -fat - climb, -fat - climb, -0.3 * fat])
     sweep, reach = rng.uniform(0.2, 0.45), rng.uniform(0.38, 0.6)
-    near = path([(-0.22, 0.3 * fat), (sweep - 0.02, reach), (sweep + 0.16, reach), (0.24, 0.25 * fat)])
-    far = path(
-        [(-0.15, -0.6 * fat), (sweep * 0.8, -0.75 * reach), (sweep * 0.8 + 0.12, -0.75 * reach), (0.2, -0.6 * fat)]
-    )
+    near = xy([-0.22, sweep - 0.02, sweep + 0.16, 0.24], [0.3 * fat, reach, reach, 0.25 * fat])
+    far = xy([-0.15, 0.8 * sweep, 0.8 * sweep + 0.12, 0.2], [-0.6 * fat, -0.75 * reach, -0.75 * reach, -0.6 * fat])
     parts = [area(far, "second", detail=0.3), area(fin, "second"), area(body)]
-    count = int(rng.integers(4, 9))
-    parts += [area(ellipse(x, -0.25 * fat, 0.035, 0.045), "glass", detail=0.25) for x in np.linspace(-0.5, 0.55, count)]
-    parts.append(
-        area(
-            path([(-0.86, -0.1 * fat), (-0.8, -0.6 * fat), (-0.66, -0.6 * fat), (-0.66, -0.1 * fat)]),
-            "glass",
-            detail=0.2,
-        )
-    )
+    windows = np.linspace(-0.5, 0.55, int(rng.integers(4, 9)))
+    parts += [area(ellipse(x, -0.25 * fat, 0.035, 0.045), "glass", detail=0.25) for x in windows]
+    cockpit = xy([-0.86, -0.8, -0.66, -0.66], np.array([-0.1, -0.6, -0.6, -0.1]) * fat)
+    parts.append(area(cockpit, "glass", detail=0.2))
     if rng.random() < 0.6:
-        parts.append(
-            area(
-                box(-0.08 + 0.3 * sweep, 0.5 * reach, 0.2 + 0.3 * sweep, 0.5 * reach + 0.11, 0.05), "metal", detail=0.2
-            )
-        )
-    parts += [
-        area(near, "second"),
-        area(path([(0.66, 0.0), (0.92, 0.16), (1.04, 0.16), (0.93, -0.03)]), "second", detail=0.2),
-    ]
-    return Shape(parts, spin=0.5)
+        x, y_engine = 0.3 * sweep, 0.5 * reach
+        parts.append(area(box(x - 0.08, y_engine, x + 0.2, y_engine + 0.11, 0.05), "metal", detail=0.2))
+    tail = xy([0.66, 0.92, 1.04, 0.93], [0.0, 0.16, 0.16, -0.03])
+    return Shape([*parts, area(near, "second"), area(tail, "second", detail=0.2)], spin=0.5)
 
 
 def _from_above(rng: np.random.Generator) -> Shape:
@@ -153,45 +129,31 @@ def car(rng: np.random.Generator) -> Shape:
     kind = rng.choice(["saloon", "hatch", "beetle", "pickup"], p=[0.35, 0.25, 0.2, 0.2])
     roof, waist = rng.uniform(-0.46, -0.32), rng.uniform(-0.04, 0.06)
     cabin = {
-        "saloon": [(-0.5, waist), (-0.28, roof), (0.3, roof), (0.58, waist)],
-        "hatch": [(-0.52, waist), (-0.3, roof), (0.58, roof), (0.86, waist)],
-        "beetle": [(-0.6, waist), (-0.36, roof * 0.75), (0.0, roof * 1.12), (0.42, roof * 0.72), (0.72, waist)],
-        "pickup": [(-0.45, waist), (-0.22, roof), (0.16, roof), (0.2, waist)],
+        "saloon": xy([-0.5, -0.28, 0.3, 0.58], [waist, roof, roof, waist]),
+        "hatch": xy([-0.52, -0.3, 0.58, 0.86], [waist, roof, roof, waist]),
+        "beetle": curve(
+            xy([-0.6, -0.36, 0, 0.42, 0.72], [waist, 0.75 * roof, 1.12 * roof, 0.72 * roof, waist]), steps=5
+        ),
+        "pickup": xy([-0.45, -0.22, 0.16, 0.2], [waist, roof, roof, waist]),
     }[kind]
     hood = waist + (0.1 if kind == "beetle" else rng.uniform(0.0, 0.08))
-    lower = curve(
-        [
-            (-0.97, 0.34),
-            (-0.98, 0.2),
-            (-0.9, hood + 0.06),
-            (-0.5, waist),
-            (0.55, waist),
-            (0.92, waist + 0.04),
-            (0.98, 0.2),
-            (0.96, 0.34),
-        ],
-        steps=5,
-    )
-    glass = path(cabin)
-    middle = glass.mean(axis=0)
-    inset = moved(middle + (glass - middle) * (0.8, 0.72), 0, 0.01)
-    shell = curve(cabin, steps=5) if kind == "beetle" else glass
-    parts = [area(shell), area(lower), area(curve(inset) if kind == "beetle" else inset, "glass", detail=0.06)]
-    pillars = [x for x in ((0.05,) if kind != "pickup" else ()) for _ in range(int(rng.integers(0, 2)))]
-    pillars += [0.36] if kind == "hatch" and rng.random() < 0.6 else []
-    parts += [line(path([(x, inset[:, 1].min()), (x, waist)]), "main", 0.07, detail=0.1) for x in pillars]
+    y = [0.34, 0.2, hood + 0.06, waist, waist, waist + 0.04, 0.2, 0.34]
+    lower = curve(xy([-0.97, -0.98, -0.9, -0.5, 0.55, 0.92, 0.98, 0.96], y), steps=5)
+    middle = (cabin.min(axis=0) + cabin.max(axis=0)) / 2
+    glass = moved(middle + (cabin - middle) * (0.8, 0.72), 0, 0.01)
+    parts = [area(cabin), area(lower), area(glass, "glass", detail=0.06)]
+    pillars = [0.05] * (kind != "pickup" and rng.random() < 0.5) + [0.36] * (kind == "hatch" and rng.random() < 0.6)
+    parts += [line(xy([x, x], [glass[:, 1].min(), waist]), "main", 0.07, detail=0.1) for x in pillars]
     if rng.random() < 0.8:
         x = rng.uniform(-0.02, 0.12)
-        parts += [line(path([(x, waist), (x, 0.3)]), width=0.022, detail=0.25)]
-        parts.append(line(path([(x + 0.06, waist + 0.1), (x + 0.16, waist + 0.1)]), "metal", 0.035, 0.3))
+        parts.append(line(xy([x, x], [waist, 0.3]), width=0.022, detail=0.25))
+        parts.append(line(xy([x + 0.06, x + 0.16], [waist + 0.1, waist + 0.1]), "metal", 0.035, 0.3))
     parts.append(area(ellipse(-0.9, 0.13, 0.055, 0.07), "light", detail=0.2))
     parts.append(area(box(0.9, 0.08, 0.97, 0.2, 0.02), "second", detail=0.3))
     if rng.random() < 0.5:
         parts.append(area(box(-1.02, 0.24, -0.8, 0.32, 0.03), "metal", detail=0.3))
-    radius = rng.uniform(0.17, 0.22)
-    for x in (-0.58, 0.56):
-        parts += wheel(x, 0.36, radius, rng.uniform(0.4, 0.6))
-    return Shape(parts, spin=0.15)
+    radius, hub = rng.uniform(0.17, 0.22), rng.uniform(0.4, 0.6)
+    return Shape([*parts, *wheel(-0.58, 0.36, radius, hub), *wheel(0.56, 0.36, radius, hub)], spin=0.15)
 
 
 def sailboat(rng: np.random.Generator) -> Shape:

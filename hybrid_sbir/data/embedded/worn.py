@@ -2,53 +2,30 @@
 
 import numpy as np
 
-from hybrid_sbir.data.embedded.geometry import box, curve, ellipse, moved, path, thick
+from hybrid_sbir.data.embedded.geometry import box, curve, ellipse, moved, path, thick, xy
 from hybrid_sbir.data.embedded.parts import Shape, Tone, area, line
 
 
 def glasses(rng: np.random.Generator) -> Shape:
-    """Round, square or pilot's frames from the front, temples folded out or at an angle."""
-    form, wide = rng.choice(["round", "square", "pilot"]), rng.uniform(0.34, 0.42)
-    tall, gap, rim = wide * rng.uniform(0.68, 1.0), rng.uniform(0.08, 0.16), rng.uniform(0.045, 0.085)
-    if form == "square":
-        one = box(-wide, -0.8 * tall, wide, 0.8 * tall, rng.uniform(0.05, 0.2))
-    elif form == "round":
-        one = ellipse(0, 0, wide, tall)
-    else:
-        one = curve(
-            [
-                (-wide, -0.5 * tall),
-                (0, -0.72 * tall),
-                (wide, -0.55 * tall),
-                (0.8 * wide, 0.5 * tall),
-                (0.2 * wide, 0.9 * tall),
-                (-0.6 * wide, 0.6 * tall),
-            ],
-            closed=True,
-        )
-    x = wide + gap / 2
+    """Round, square or pilot's frames from the front, with the temples folded out."""
+    wide, gap, rim = rng.uniform(0.34, 0.42), rng.uniform(0.08, 0.16), rng.uniform(0.045, 0.085)
+    tall, x = wide * rng.uniform(0.68, 1.0), wide + gap / 2
+    one = {
+        "square": box(-wide, -0.8 * tall, wide, 0.8 * tall, rng.uniform(0.05, 0.2)),
+        "round": ellipse(0, 0, wide, tall),
+        "pilot": curve(xy([-1, 0, 1, 0.8, 0.2, -0.6], [-0.5, -0.72, -0.55, 0.5, 0.9, 0.6]) * (wide, tall), closed=True),
+    }[rng.choice(["round", "square", "pilot"])]
     tone: Tone = "dark" if rng.random() < 0.4 else "main"
+    lens: Tone = "glass" if rng.random() < 0.7 else "dark"
     reach, lift = rng.uniform(0.1, 0.3), rng.uniform(0.25, 0.5)
-    parts = [
-        line(
-            curve(
-                [
-                    (s * (x + 0.95 * wide), -0.3 * tall),
-                    (s * (x + 0.95 * wide + reach * 0.6), -0.3 * tall - lift * 0.8),
-                    (s * (x + 0.8 * wide + reach * 0.2), -0.3 * tall - lift),
-                ]
-            ),
-            tone,
-            rim,
-            0.1,
-        )
-        for s in (-1, 1)
-    ]
-    parts += [area(moved(one * (s, 1), s * x, 0), "glass" if rng.random() < 0.7 else "dark") for s in (-1, 1)]
-    parts += [line(moved(one * (s, 1), s * x, 0), tone, rim, closed=True) for s in (-1, 1)]
-    parts.append(line(curve([(-gap * 0.7, -0.15 * tall), (0, -0.3 * tall), (gap * 0.7, -0.15 * tall)]), tone, rim))
+    hinge, y = x + 0.95 * wide, -0.3 * tall
+    temple = curve(xy([hinge, hinge + 0.6 * reach, hinge - 0.15 * wide + 0.2 * reach], [y, y - 0.8 * lift, y - lift]))
+    parts = [line(temple * (side, 1), tone, rim, 0.1) for side in (-1, 1)]
+    parts += [area(moved(one, x, 0) * (side, 1), lens) for side in (-1, 1)]
+    parts += [line(moved(one, x, 0) * (side, 1), tone, rim, closed=True) for side in (-1, 1)]
+    parts.append(line(curve(xy([-0.7 * gap, 0, 0.7 * gap], [-0.15 * tall, y, -0.15 * tall])), tone, rim))
     if rng.random() < 0.4:
-        parts += [line(path([(s * x - 0.1, 0.1), (s * x + 0.08, -0.14)]), "light", 0.035, 0.4) for s in (-1, 1)]
+        parts += [line(xy([s * x - 0.1, s * x + 0.08], [0.1, -0.14]), "light", 0.035, 0.4) for s in (-1, 1)]
     return Shape(parts, spin=0.4)
 
 
