@@ -14,7 +14,7 @@ export MALLOC_TRIM_THRESHOLD_ ?= -1
 
 .PHONY: help setup demo test test-slow lint format bench-loading data-tu-berlin table-4.1 clean
 help:  ## list the targets
-	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed  ## create the environment (.venv) with the package and its tools
 $(VENV)/.installed: pyproject.toml
