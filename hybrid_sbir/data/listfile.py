@@ -63,7 +63,16 @@ def read_list(
 
 
 def write_list(path: Path | str, paths: Sequence[str], labels: Sequence[int] | np.ndarray) -> None:
-    """Write ``path<TAB>label`` lines, to the side first: an existing list is replaced whole or not at all.
+    """Write :func:`list_bytes` to the side first: an existing list is replaced whole or not at all.
+
+    Raises:
+        ListFileError: as :func:`list_bytes`.
+    """
+    write_durably(path, list_bytes(paths, labels))
+
+
+def list_bytes(paths: Sequence[str], labels: Sequence[int] | np.ndarray) -> bytes:
+    """Return ``path<TAB>label`` lines.
 
     Raises:
         ListFileError: if the lengths differ, a path cannot stand on a line (tab, line break, empty), is given twice,
@@ -73,7 +82,7 @@ def write_list(path: Path | str, paths: Sequence[str], labels: Sequence[int] | n
         raise ListFileError(f"{len(paths)} paths but {len(labels)} labels; each path needs one label")
     if len(set(paths)) != len(paths):
         raise ListFileError(f"{len(paths) - len(set(paths))} of the {len(paths)} paths are given twice")
-    write_durably(path, _lines(path, zip(paths, (int(label) for label in labels), strict=True)))
+    return _lines(zip(paths, (int(label) for label in labels), strict=True))
 
 
 def read_mapping(path: Path | str) -> dict[str, int]:
@@ -108,14 +117,23 @@ def read_mapping(path: Path | str) -> dict[str, int]:
 
 
 def write_mapping(path: Path | str, classes: Sequence[str]) -> None:
-    """Write ``class<TAB>label`` lines, the label being the position in ``classes``.
+    """Write :func:`mapping_bytes` to the side first, then in place of what is there.
+
+    Raises:
+        ListFileError: as :func:`mapping_bytes`.
+    """
+    write_durably(path, mapping_bytes(classes))
+
+
+def mapping_bytes(classes: Sequence[str]) -> bytes:
+    """Return ``class<TAB>label`` lines, the label being the position in ``classes``.
 
     Raises:
         ListFileError: if a class cannot stand on a line or appears twice.
     """
     if len(set(classes)) != len(classes):
         raise ListFileError(f"a class is named twice among {len(classes)}; names must differ")
-    write_durably(path, _lines(path, ((name, label) for label, name in enumerate(classes))))
+    return _lines((name, label) for label, name in enumerate(classes))
 
 
 def _rows(path: Path) -> Iterator[tuple[int, str, int, str]]:
@@ -139,17 +157,17 @@ def _rows(path: Path) -> Iterator[tuple[int, str, int, str]]:
             yield number, name, int(label), ""
 
 
-def _lines(path: Path | str, rows: Iterator[tuple[str, int]]) -> bytes:
+def _lines(rows: Iterator[tuple[str, int]]) -> bytes:
     text = []
     for name, label in rows:
         if not name or name.startswith("\ufeff") or any(mark in name for mark in "\t\n\r"):
-            raise ListFileError(f"{_short(name)} cannot stand in {path}: empty, or with a tab, line break or BOM")
+            raise ListFileError(f"{_short(name)} cannot stand on a line: empty, or with a tab, line break or BOM")
         if label < 0:
             raise ListFileError(f"label {label} of {_short(name)} is negative; labels are whole numbers from 0 on")
         text.append(f"{name}\t{label}\n")
     content = _encode("".join(text))
     if content is None:
-        raise ListFileError(f"a name for {path} is not text that can be written and read back")
+        raise ListFileError("a name is not text that can be written and read back")
     return content
 
 

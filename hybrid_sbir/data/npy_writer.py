@@ -1,6 +1,5 @@
 """A ``.npy`` file that grows by rows, for arrays that do not fit into memory."""
 
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -41,8 +40,6 @@ class NpyWriter:
                 self._write_header()
                 if self._file.tell() != self._data_start:
                     raise ValueError(f"the header of {self.rows} rows does not fit where the empty one stood")
-                self._file.flush()
-                os.fsync(self._file.fileno())
 
     def _write_header(self) -> None:
         header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False}

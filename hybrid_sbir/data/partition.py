@@ -3,15 +3,15 @@
 N samples; labels (N,), int64.
 """
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hybrid_sbir.data.hashing import sha256_of_file
 from hybrid_sbir.data.intake import Row
-from hybrid_sbir.data.listfile import write_list
+from hybrid_sbir.data.listfile import list_bytes
 from hybrid_sbir.data.splits import HELD_OUT, Parts, by_group, kfold, mini, random80, stratified80, zero_shot
 
 _FOLDS = 5
@@ -78,8 +78,9 @@ def write_splits(
         for part, numbers in parts.items():
             file = folder / "splits" / split / f"{part}.txt"
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_list(file, [paths[number] for number in numbers], labels[numbers])
-            record["parts"][part] = {"samples": len(numbers), "sha256": sha256_of_file(file)}
+            content = list_bytes([paths[number] for number in numbers], labels[numbers])
+            file.write_bytes(content)
+            record["parts"][part] = {"samples": len(numbers), "sha256": hashlib.sha256(content).hexdigest()}
         used = np.unique(np.concatenate([labels[numbers] for numbers in parts.values()]))
         if len(used) < len(classes):
             record["classes"] = [classes[label] for label in used]

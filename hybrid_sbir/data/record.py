@@ -1,5 +1,6 @@
 """What is written down of a prepared data set, and said of it."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from hybrid_sbir.data.durable import write_durably
 from hybrid_sbir.data.hashing import sha256_of_file
 from hybrid_sbir.data.intake import Intake
-from hybrid_sbir.data.listfile import write_mapping
+from hybrid_sbir.data.listfile import mapping_bytes
 from hybrid_sbir.data.manifest import Manifest, index_bytes
 from hybrid_sbir.data.partition import partition, write_splits
 from hybrid_sbir.data.quickdraw_classes import QUICKDRAW_CLASSES
@@ -25,6 +25,8 @@ class NothingUsableError(ValueError):
 
 def write_record(folder: Path, name: str, intake: Intake, options: dict[str, Any], archive: dict[str, Any]) -> None:
     """Write everything but the samples themselves: index, mapping, splits, and last the manifest.
+
+    Nothing is flushed to the disk file by file: the folder is switched in only after a flush of everything.
 
     Args:
         folder: where the samples were taken in.
@@ -44,8 +46,8 @@ def write_record(folder: Path, name: str, intake: Intake, options: dict[str, Any
     labels = np.array([label_of[row.class_name] for row in intake.rows], dtype=np.int64)
     paths = [row.path for row in intake.rows]
     index = index_bytes([(row.path, label_of[row.class_name], row.sha256) for row in intake.rows])
-    write_durably(folder / "index.tsv", index)
-    write_mapping(folder / "mapping.txt", classes)
+    (folder / "index.tsv").write_bytes(index)
+    (folder / "mapping.txt").write_bytes(mapping_bytes(classes))
     splits = partition(name, intake.rows, labels, classes, options["split_seed"])
     split_records, remarks = write_splits(folder, splits, paths, labels, classes, options["split_seed"])
     Manifest(
@@ -64,7 +66,7 @@ def write_record(folder: Path, name: str, intake: Intake, options: dict[str, Any
         ],
         differences=_differences(name, intake, classes, options) + remarks,
         files=_hash_files(folder),
-        index_sha256=sha256_of_file(folder / "index.tsv"),
+        index_sha256=hashlib.sha256(index).hexdigest(),
     ).save()
 
 

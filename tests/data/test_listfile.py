@@ -124,8 +124,8 @@ def test_bad_mappings_say_why(tmp_path, text, words):
     [
         (["a"], [0, 1], "1 paths but 2 labels"),
         (["a", "a"], [0, 1], "1 of the 2 paths are given twice"),
-        (["a\tb"], [0], "cannot stand in"),
-        ([""], [0], "cannot stand in"),
+        (["a\tb"], [0], "cannot stand on a line"),
+        ([""], [0], "cannot stand on a line"),
         (["a"], [-1], "label -1 of 'a' is negative"),
         (["\ud800"], [0], "not text that can be written and read back"),
         (["\udcc3\udca9"], [0], "not text that can be written and read back"),

@@ -280,7 +280,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(record, "write_durably", full)
+    monkeypatch.setattr(record, "mapping_bytes", full)
     with pytest.raises(PrepareError, match=r"the disk of .*tu_berlin is full; free some space and run it again"):
         run("tu_berlin", zipped(tmp_path / "sketches.zip", tu_berlin()), tmp_path / "data")
     assert list((tmp_path / "data").iterdir()) == []
