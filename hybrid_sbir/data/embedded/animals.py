@@ -66,7 +66,7 @@ def butterfly(rng: np.random.Generator) -> Shape:
     upper = curve([(0.04, -0.12), (0.3 * out, -0.9 * up), (out, -up), (0.95 * out, -0.25), (0.4, 0.06)], closed=True)
     lower = curve([(0.04, 0.0), (0.45, 0.02), (0.78 * out, 0.25), (0.55 * out, low + 0.1), (0.16, 0.55)], closed=True)
     parts: list[Part] = []
-    spots = rng.random() < 0.75
+    spots, feelers = rng.random() < 0.75, rng.random() < 0.85
     for side in (-1.0, 1.0):
         flip = (side, 1.0)
         parts += [area(lower * flip, "second"), area(upper * flip)]
@@ -77,7 +77,7 @@ def butterfly(rng: np.random.Generator) -> Shape:
             parts.append(line(path([(side * 0.1, -0.1), (side * 0.75 * out, -0.7 * up)]), width=0.025, detail=0.2))
             parts.append(line(path([(side * 0.1, -0.05), (side * 0.75 * out, -0.3)]), width=0.025, detail=0.2))
         feeler = curve([(side * 0.03, -0.35), (side * 0.1, -0.62), (side * rng.uniform(0.2, 0.32), -0.78)])
-        parts.append(line(feeler, width=0.028, detail=0.1))
+        parts += [line(feeler, width=0.028, detail=0.1)] if feelers else []
     thin = rng.uniform(0.055, 0.085)
     parts += [area(ellipse(0, 0.08, thin, 0.45), "dark"), area(ellipse(0, -0.36, thin * 1.1), "dark", detail=0.2)]
     return Shape(parts, spin=0.9)

@@ -80,7 +80,7 @@ def scissors(rng: np.random.Generator) -> Shape:
     """Two blades and two grips, more or less open."""
     opening, blade = rng.uniform(0.12, 0.5), rng.uniform(0.95, 1.1)
     grip, handle, rim = rng.uniform(0.24, 0.3), rng.uniform(0.4, 0.52), rng.uniform(0.07, 0.11)
-    loop = rng.uniform(1.0, 1.35)
+    loop, ground = rng.uniform(1.0, 1.35), rng.random() < 0.3
     parts: list[Part] = []
     for side in (-1, 1):
         edge = np.concatenate(
@@ -91,10 +91,14 @@ def scissors(rng: np.random.Generator) -> Shape:
             ]
         )
         arm = thick(curve([(0, 0.05), (-0.06, 0.3 * handle), (-0.15, handle)]), [0.065, 0.06, 0.055])
+        groove = [line(xy([0.0, 0.02], [-0.2, -0.6 * blade]), "dark", 0.02, 0.2)] if ground else []
         ring = ellipse(-0.2, handle + grip * 0.8, grip * 0.8, grip * loop)
-        pieces = [area(arm), line(ring, "main", rim, closed=True), area(edge, "metal")]
+        pieces = [area(arm), line(ring, "main", rim, closed=True), area(edge, "metal"), *groove]
         parts += [replace(piece, path=turned(piece.path * (side, 1), side * opening)) for piece in pieces]
-    parts.append(area(ellipse(0, 0, rng.uniform(0.045, 0.065)), "dark", detail=0.15))
+    screw = rng.uniform(0.045, 0.075)
+    parts.append(area(ellipse(0, 0, screw), "dark", detail=0.15))
+    if screw > 0.06:
+        parts.append(line(xy([-0.6 * screw, 0.6 * screw], [-0.5 * screw, 0.5 * screw]), "light", 0.02, 0.4))
     return Shape([part.moved(0, -0.1) for part in parts], spin=1.6)
 
 

@@ -24,6 +24,8 @@ def glasses(rng: np.random.Generator) -> Shape:
     parts += [area(moved(one, x, 0) * (side, 1), lens) for side in (-1, 1)]
     parts += [line(moved(one, x, 0) * (side, 1), tone, rim, closed=True) for side in (-1, 1)]
     parts.append(line(curve(xy([-0.7 * gap, 0, 0.7 * gap], [-0.15 * tall, y, -0.15 * tall])), tone, rim))
+    if rng.random() < 0.3:
+        parts += [area(ellipse(s * (0.5 * gap + 0.03), 0.1, 0.035, 0.06), "light", detail=0.3) for s in (-1, 1)]
     if rng.random() < 0.4:
         parts += [line(xy([s * x - 0.1, s * x + 0.08], [0.1, -0.14]), "light", 0.035, 0.4) for s in (-1, 1)]
     return Shape(parts, spin=0.4)
