@@ -12,7 +12,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch.utils.data import DataLoader
 
 from hybrid_sbir.batch import ClassificationBatch
-from hybrid_sbir.data.dataset import KeyedDataset
+from hybrid_sbir.data.dataset import KeyedDataset, PixelBatch
 from hybrid_sbir.data.device_transforms import ViewedBatch, ViewedDataset, render
 from hybrid_sbir.data.loader import ResumableLoader, as_is
 from hybrid_sbir.data.packed import PackedStore
@@ -181,17 +181,19 @@ class ClassificationData(LightningDataModule, ABC):
         """In order; the processes together see each sample once."""
         return self._loader("test", self.eval_transform)
 
-    def predict_dataloader(self) -> DataLoader[ClassificationBatch]:
+    def predict_dataloader(self) -> DataLoader[Any]:
         """Give the test part to ``predict``; the trainer rebuilds this loader to follow the indices."""
         loader = self._loader("test", self.eval_transform)
         return DataLoader(loader.dataset, batch_size=self.batch_size, sampler=loader.sampler, **self._options())
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Draw the images where the host left that to the device."""
-        if not isinstance(batch, ViewedBatch):
-            return batch
-        training = self.trainer is not None and self.trainer.training
-        return render(batch, self.train_transform if training else self.eval_transform)
+        """Finish on the device what the loader left: drawing, or normalising where the trainer rebuilt a loader."""
+        transform = self.train_transform if self.trainer is not None and self.trainer.training else self.eval_transform
+        if isinstance(batch, ViewedBatch):
+            return render(batch, transform)
+        if isinstance(batch, PixelBatch):
+            return ClassificationBatch(transform.normalise(batch.pixels), batch.label, batch.index)
+        return batch
 
     def _loader(
         self, part: Part, transform: Transform, shuffle: bool = False, drop_last: bool = False

@@ -4,9 +4,11 @@ Shapes: N images of a batch, C channels, S side.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from hybrid_sbir.batch import ClassificationBatch
@@ -15,7 +17,21 @@ from hybrid_sbir.data.store import Store
 from hybrid_sbir.data.transforms import Transform
 
 
-class KeyedDataset(Dataset[ClassificationBatch]):
+class PixelBatch(NamedTuple):
+    """Drawn images, not yet normalised: 8 bits a pixel on their way out of a worker.
+
+    Attributes:
+        pixels: (N, S, S) if all are grey, else (N, S, S, 3), uint8.
+        label: class numbers, (N,), int64.
+        index: the samples' positions in their data set, (N,), int64.
+    """
+
+    pixels: Tensor
+    label: Tensor
+    index: Tensor  # type: ignore[assignment]  # hides tuple.index
+
+
+class KeyedDataset(Dataset[PixelBatch]):
     """A store seen through a transform, addressed by ``(epoch, index)``.
 
     What happens to a sample depends on (seed, epoch, index) alone: not on the worker, the process, the batch or what
@@ -35,30 +51,45 @@ class KeyedDataset(Dataset[ClassificationBatch]):
     def __len__(self) -> int:
         return len(self.store)
 
-    def __getitem__(self, key: Key) -> ClassificationBatch:
-        """Return a batch of one."""
-        return self.__getitems__([key])
-
-    def __getitems__(self, keys: Sequence[Key]) -> ClassificationBatch:
-        """Return the samples of these keys, in this order, as one batch with images (N, C, S, S), float32."""
+    def __getitems__(self, keys: Sequence[Key]) -> PixelBatch:
+        """Return the samples of these keys, in this order, as one batch."""
         pixels = [self.transform.pixels(self.store.read(index), self.rng(epoch, index)) for epoch, index in keys]
-        image = self.transform.normalise(torch.from_numpy(stack_pixels(pixels)))
-        return ClassificationBatch(image, *self.labels(keys))
+        return PixelBatch(torch.from_numpy(stack(pixels)), *self.labels(keys))
+
+    def finish(self, batch: PixelBatch) -> ClassificationBatch:
+        """Normalise: left to the process that trains, because workers would hand over four times as many bytes."""
+        return ClassificationBatch(self.transform.normalise(batch.pixels), batch.label, batch.index)
+
+    def batch(self, keys: Sequence[Key]) -> ClassificationBatch:
+        """Return the samples of these keys, in this order, images (N, C, S, S), float32."""
+        return self.finish(self.__getitems__(keys))
 
     def rng(self, epoch: int, index: int) -> np.random.Generator | None:
         """Return the random numbers of one sample in one epoch; None where the transform needs none."""
-        return np.random.default_rng((self.seed, epoch, index)) if self.transform.geometry.random else None
+        return keyed_rng(self.seed, epoch, index) if self.transform.geometry.random else None
 
-    def labels(self, keys: Sequence[Key]) -> tuple[torch.Tensor, torch.Tensor]:
+    def labels(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
         """Return the labels and indices of these keys, both (N,), int64."""
         index = np.fromiter((index for _, index in keys), np.int64, len(keys))
         return torch.from_numpy(self.store.labels[index]), torch.from_numpy(index)
 
 
-def stack_pixels(pixels: Sequence[np.ndarray]) -> np.ndarray:
-    """Stack grey (S, S) and colour (S, S, 3) images: (N, S, S) where all are grey, else (N, S, S, 3)."""
-    colour = next((image.shape for image in pixels if image.ndim == 3), None)
-    batch = np.empty((len(pixels), *(colour or pixels[0].shape)), np.uint8)
-    for place, image in zip(batch, pixels, strict=True):
-        place[...] = image[..., None] if image.ndim < place.ndim else image
+def keyed_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
+    """Return the random numbers of a key; streams of different keys never meet.
+
+    Philox (Salmon et al., SC 2011), its key made of seed and epoch, its counter starting at a place of the index's own.
+    """
+    return np.random.Generator(np.random.Philox(counter=index << 192, key=seed << 64 | epoch))
+
+
+def stack(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Stack grey (H, W) and colour (H, W, 3) images: (N, H, W) if all are grey, else (N, H, W, 3).
+
+    Smaller images lie at the top left.
+    """
+    height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
+    colour = any(image.ndim == 3 for image in images)
+    batch = np.zeros((len(images), height, width, 3) if colour else (len(images), height, width), np.uint8)
+    for place, image in zip(batch, images, strict=True):
+        place[: image.shape[0], : image.shape[1]] = image[..., None] if image.ndim < place.ndim else image
     return batch

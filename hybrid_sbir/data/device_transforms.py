@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hybrid_sbir.batch import ClassificationBatch
-from hybrid_sbir.data.dataset import KeyedDataset
+from hybrid_sbir.data.dataset import KeyedDataset, stack
 from hybrid_sbir.data.sampler import Key
 from hybrid_sbir.data.transforms import Transform, View
 
@@ -47,15 +47,15 @@ class ViewedDataset(KeyedDataset):
             images.append(np.asarray(image if self.transform.channels == 3 else image.convert("L")))
             views.append(self.transform.view(image, self.rng(epoch, index)))
         view = torch.tensor(views, dtype=torch.float32)
-        return ViewedBatch(torch.from_numpy(_pad_and_stack(images)), view, *self.labels(keys))
+        return ViewedBatch(torch.from_numpy(stack(images)), view, *self.labels(keys))
 
+    def finish(self, batch: ViewedBatch) -> ViewedBatch:  # type: ignore[override]
+        """Leave the batch as it is, for its device."""
+        return batch
 
-def _pad_and_stack(images: Sequence[np.ndarray]) -> np.ndarray:
-    shape = (len(images), max(image.shape[0] for image in images), max(image.shape[1] for image in images))
-    batch = np.zeros((*shape, 3) if any(image.ndim == 3 for image in images) else shape, np.uint8)
-    for place, image in zip(batch, images, strict=True):
-        place[: image.shape[0], : image.shape[1]] = image[..., None] if image.ndim < place.ndim else image
-    return batch
+    def batch(self, keys: Sequence[Key]) -> ClassificationBatch:
+        """Return the samples of these keys, drawn here, (N, C, S, S), float32."""
+        return render(self.__getitems__(keys), self.transform)
 
 
 def render(batch: ViewedBatch, transform: Transform) -> ClassificationBatch:

@@ -1,6 +1,6 @@
 """A loader that can be stopped after any batch and continued with the next one, with any number of workers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -31,7 +31,8 @@ class ResumableLoader(DataLoader[ClassificationBatch]):
         """Build the loader.
 
         Args:
-            dataset: collates by itself in ``__getitems__``.
+            dataset: collates by itself in ``__getitems__``; where it has a method ``finish``, batches pass through
+                that in this process.
             sampler: gives the order and holds the position.
             batch_size: samples a batch and process.
             options: further arguments of ``DataLoader``: ``drop_last``, ``num_workers``, ``pin_memory``...
@@ -49,6 +50,7 @@ class ResumableLoader(DataLoader[ClassificationBatch]):
         options = {"collate_fn": as_is, "generator": torch.Generator(), **options}
         super().__init__(dataset, batch_size, sampler=sampler, **options)
         self.epochs = sampler
+        self._finish: Callable[[Any], Any] = getattr(dataset, "finish", as_is)
         self._samples_a_batch = batch_size
         self._epoch, self._handed_out = 0, 0
 
@@ -58,7 +60,7 @@ class ResumableLoader(DataLoader[ClassificationBatch]):
         self._epoch, self._handed_out = self.epochs.epoch, self.epochs.start // self._samples_a_batch
         for batch in super().__iter__():
             self._handed_out += 1
-            yield batch
+            yield self._finish(batch)
         self.epochs.set_epoch(self._epoch + 1)
 
     def state_dict(self) -> dict[str, int]:

@@ -70,18 +70,18 @@ class RandomView:
             raise TypeError("a random view needs a generator of random numbers, got None")
         left, top, w, h = self._box(width, height, rng)
         mirror = rng.random() < self.mirror
-        angle = rng.uniform(-self.degrees, self.degrees) if self.degrees else 0.0
+        angle = self.degrees * (2 * rng.random() - 1) if self.degrees else 0.0
         return View(left, top, left + w, top + h, self.size, self.size, mirror=mirror, angle=angle)
 
     def _box(self, width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
         low, high = math.log(self.aspect[0]), math.log(self.aspect[1])
         for _ in range(_TRIES):
-            area = width * height * rng.uniform(*self.area)
-            aspect = math.exp(rng.uniform(low, high))
+            area = width * height * (self.area[0] + (self.area[1] - self.area[0]) * rng.random())
+            aspect = math.exp(low + (high - low) * rng.random())
             w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
             if 0 < w <= width and 0 < h <= height:
-                top, left = rng.integers(height - h, endpoint=True), rng.integers(width - w, endpoint=True)
-                return int(left), int(top), w, h
+                top, left = int((height - h + 1) * rng.random()), int((width - w + 1) * rng.random())
+                return left, top, w, h
         w, h = self._largest(width, height)
         return (width - w) // 2, (height - h) // 2, w, h
 

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from hybrid_sbir.batch import ClassificationBatch
-from hybrid_sbir.data.dataset import KeyedDataset
+from hybrid_sbir.data.dataset import KeyedDataset, keyed_rng
 from hybrid_sbir.data.transforms import preset
 
 
@@ -33,7 +33,11 @@ def train():
 
 
 def test_a_batch(train):
-    batch = train.__getitems__([(0, 4), (0, 1), (0, 0)])
+    keys = [(0, 4), (0, 1), (0, 0)]
+    drawn = train.__getitems__(keys)
+    assert (drawn.pixels.shape, drawn.pixels.dtype) == ((3, 16, 16), torch.uint8)
+    batch = train.batch(keys)
+    assert torch.equal(train.finish(drawn).image, batch.image)
     assert isinstance(batch, ClassificationBatch)
     assert (batch.image.shape, batch.image.dtype) == ((3, 1, 16, 16), torch.float32)
     assert (batch.label.tolist(), batch.label.dtype) == ([1, 1, 0], torch.int64)
@@ -41,9 +45,9 @@ def test_a_batch(train):
 
 
 def test_a_sample_is_the_same_in_every_company(train):
-    alone = train[2, 1]
+    alone = train.batch([(2, 1)])
     assert len(alone.label) == 1
-    together = train.__getitems__([(2, 0), (2, 1), (7, 1)])
+    together = train.batch([(2, 0), (2, 1), (7, 1)])
     assert torch.equal(alone.image[0], together.image[1])
 
 
@@ -56,12 +60,24 @@ def test_augmentation_depends_on(train, other):
 
 def test_evaluation_is_the_same_in_every_epoch():
     evaluation = KeyedDataset(Noise(), preset("classification_eval", 16), seed=3)
-    assert torch.equal(evaluation[0, 1].image, evaluation[9, 1].image)
+    assert torch.equal(evaluation.batch([(0, 1)]).image, evaluation.batch([(9, 1)]).image)
 
 
 def test_grey_and_colour_in_one_batch():
     colour = KeyedDataset(Noise(), preset("photo_eval", 16))
-    mixed = colour.__getitems__([(0, 0), (0, 1)])
+    mixed = colour.batch([(0, 0), (0, 1)])
     assert mixed.image.shape == (2, 3, 16, 16)
-    assert torch.equal(mixed.image[0], colour[0, 0].image[0])
-    assert torch.equal(mixed.image[1], colour[0, 1].image[0])
+    assert torch.equal(mixed.image[0], colour.batch([(0, 0)]).image[0])
+    assert torch.equal(mixed.image[1], colour.batch([(0, 1)]).image[0])
+
+
+def test_streams_of_different_keys_never_meet():
+    keys = [(seed, epoch, index) for seed in (0, 1) for epoch in (0, 1) for index in (0, 1, 2**40)]
+    numbers = [keyed_rng(*key).random(1000) for key in keys]
+    assert len(np.unique(np.concatenate(numbers))) == 12_000
+    correlation = np.corrcoef(numbers)
+    assert np.abs(correlation - np.eye(12)).max() < 0.15
+
+
+def test_the_numbers_of_a_key_never_change():
+    assert keyed_rng(1, 2, 3).random(2).tolist() == [0.5852802121639218, 0.7265167253198549]

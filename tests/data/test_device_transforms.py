@@ -58,7 +58,7 @@ def device(request):
 
 def both(store, transform, device, seed=1):
     keys = [(2, index) for index in range(8)]
-    host = KeyedDataset(store, transform, seed).__getitems__(keys)
+    host = KeyedDataset(store, transform, seed).batch(keys)
     viewed = ViewedDataset(store, transform, seed).__getitems__(keys)
     drawn = render(type(viewed)(*(tensor.to(device) for tensor in viewed)), transform)
     assert drawn.image.device.type == device

@@ -173,4 +173,4 @@ def test_other_samplers_are_refused():
 def test_the_data_set_also_works_in_a_plain_loader():
     dataset = KeyedDataset(Squares(6), preset("classification_eval", 16))
     batches = list(DataLoader(dataset, 4, sampler=EpochSampler(6), collate_fn=as_is))
-    assert [batch.image.shape for batch in batches] == [(4, 1, 16, 16), (2, 1, 16, 16)]
+    assert [batch.pixels.shape for batch in batches] == [(4, 16, 16), (2, 16, 16)]
