@@ -31,6 +31,7 @@ class Hand:
         split: chance that an outline is drawn in two goes.
         double: chance that a line is drawn again.
         coarse: how many points of the line are skipped between two that are kept.
+        unfinished: share of the strokes, the lesser ones, that are never drawn.
         ink: the total length of line that this drawer tends to spend.
     """
 
@@ -41,6 +42,7 @@ class Hand:
     split: float
     double: float
     coarse: int
+    unfinished: float
     ink: float
 
     @classmethod
@@ -48,13 +50,14 @@ class Hand:
         """A random drawer, from careful to sloppy."""
         sloppy = rng.uniform(0, 1) ** 1.3
         return cls(
-            wobble=0.003 + 0.009 * sloppy,
-            misplace=0.003 + 0.014 * sloppy,
-            haste=rng.uniform(0.3, 2.0),
-            gap=0.02 + 0.07 * sloppy,
+            wobble=0.003 + 0.01 * sloppy,
+            misplace=0.003 + 0.018 * sloppy,
+            haste=rng.uniform(0.3, 2.5),
+            gap=0.02 + 0.12 * sloppy,
             split=rng.uniform(0.0, 0.5),
             double=rng.uniform(0.0, 1.0) ** 3 * 0.7,
             coarse=int(rng.choice([1, 2, 3, 5], p=[0.4, 0.25, 0.2, 0.15])),
+            unfinished=max(0.0, rng.uniform(-0.5, 0.4)),
             ink=rng.uniform(3.0, 7.0),
         )
 
@@ -75,6 +78,7 @@ def draw_strokes(name: str, rng: np.random.Generator) -> list[np.ndarray]:
         for piece in _visible(part, parts[number + 1 :], rng):
             strokes += _goes(piece, hand, rng)
     order = np.argsort([-len(stroke) * rng.uniform(0.3, 1.7) for stroke in strokes])
+    order = order[: max(2, round(len(order) * (1 - hand.unfinished)))]
     strokes = _unsteady([strokes[number] for number in order], hand, rng)
     return [np.ascontiguousarray(CANVAS * np.clip(stroke, 0.005, 0.995).T) for stroke in strokes]
 
@@ -181,7 +185,7 @@ def _unsteady(strokes: list[Path], hand: Hand, rng: np.random.Generator) -> list
     thinned = [np.concatenate([s[: -1 : hand.coarse], s[-1:]]) for s in strokes]
     counts = [len(stroke) for stroke in thinned]
     points = np.concatenate(thinned)
-    bend = 0.025 * rng.uniform(-1, 1, (2, 2))
+    bend = 0.035 * rng.uniform(-1, 1, (2, 2))
     phase = rng.uniform(0, 2 * np.pi, (2, 2))
     waves = np.sin(2.2 * np.pi * points[:, ::-1, None] * (0.4, 0.8) + phase)
     points = points + (bend * waves).sum(axis=2)
