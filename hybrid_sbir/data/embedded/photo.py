@@ -46,7 +46,7 @@ def render_photo(name: str, rng: np.random.Generator, size: int) -> Image.Image:
     Raises:
         ValueError: the set has no such class.
     """
-    side = size * (3 if size <= 128 else 2)
+    side = size * (3 if size <= 96 else 2)
     shape = draw_shape(name, rng)
     pose = Pose.draw(rng, shape.spin, (0.55, 0.9))
     palette, light = Palette.draw(rng), Light.draw(rng)
