@@ -79,7 +79,7 @@ def test_every_kind_gives_the_same_files(tmp_path, kind):
             archive.read_text("cat/2.png", limit=100)
 
 
-@pytest.mark.parametrize("name", ["../evil.png", "cat/../../evil.png", "/tmp/evil.png", "..\\evil.png", "C:\\evil.png"])
+@pytest.mark.parametrize("name", ["../evil.png", "cat/../../evil.png", "/evil.png", "..\\evil.png", "C:\\evil.png"])
 @pytest.mark.parametrize("make", [make_zip, make_tar])
 def test_a_name_that_leads_outside_condemns_the_archive(tmp_path, make, name):
     path = make(tmp_path / "archive", {**FILES, name: b"evil"})
