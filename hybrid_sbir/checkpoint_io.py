@@ -92,7 +92,7 @@ def seal(content: bytes) -> bytes:
 def is_whole(content: bytes) -> bool:
     """Whether the contents match their seal; True too where there is none (a file from elsewhere)."""
     comment = content[-_COMMENT:]
-    if not comment.startswith(_MARK):
+    if _MARK not in comment:
         return True
     body = content[: -_COMMENT - _LENGTH]
     return hashlib.sha256(body).hexdigest().encode() == comment[len(_MARK) :]

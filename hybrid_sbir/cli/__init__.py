@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
+from hybrid_sbir.cli.messages import shorten
 from hybrid_sbir.cli.verbs import Verb, choose, overview
 
 TRACEBACK = "HYBRID_SBIR_TRACEBACK"
@@ -41,14 +42,15 @@ def _run(name: str, verb: Verb, rest: list[str]) -> None:
     try:
         verb.run(name, rest)
     except ArgumentError as error:
-        _fail(f"hybrid-sbir {name}", error, code=2)
+        _fail(f"hybrid-sbir {name}", error, code=2, hint=f" (options: hybrid-sbir {name} --help)")
     except (ValueError, OSError, FloatingPointError) as error:
         _fail(f"hybrid-sbir {name}", error, code=1, hint=f" (traceback: {TRACEBACK}=1)")
 
 
 def _fail(program: str, error: Exception, code: int, hint: str = "") -> NoReturn:
     """Print one error and leave."""
-    print(f"{program}: error: {str(error) or type(error).__name__}{hint}", file=sys.stderr, flush=True)
+    words = shorten(str(error)) or type(error).__name__
+    print(f"{program}: error: {words}{hint}", file=sys.stderr, flush=True)
     raise SystemExit(code) from error
 
 

@@ -40,7 +40,7 @@ class RunFolder:
 
         Args:
             ckpt_path: where to continue: ``"last"``, ``"best"``, a file, or None for a new run. ``"last"`` in a folder
-                without a run starts a new one, so that one command serves the first and every later start.
+                without a checkpoint starts from the beginning, so that one command serves every start.
             overwrite: whether to delete an earlier run first.
 
         Returns:
@@ -54,7 +54,7 @@ class RunFolder:
             raise ValueError("--overwrite deletes the run that --ckpt_path continues; give one of them")
         if overwrite:
             self._clear()
-        if ckpt_path == "last" and not self.holds_run:
+        if ckpt_path == "last" and self.checkpoint("last") is None:
             return None
         found = self._find(ckpt_path) if ckpt_path is not None else None
         foreign = found is None or self.path.resolve() not in found.resolve().parents

@@ -1,11 +1,12 @@
 """fit, validate, test and predict: LightningCLI with this project's run folder, guards and links."""
 
 import logging
+from inspect import isabstract
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from jsonargparse import Namespace
+from jsonargparse import ArgumentError, Namespace
 from jsonargparse.typing import NonNegativeInt
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
@@ -13,7 +14,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
 
 import hybrid_sbir.data.datamodules
-import hybrid_sbir.tasks  # noqa: F401 - classes that are imported can be named without their module
+import hybrid_sbir.tasks
 from hybrid_sbir.callbacks import (
     Checkpoints,
     LossWatch,
@@ -23,7 +24,9 @@ from hybrid_sbir.callbacks import (
     StopOnSignal,
 )
 from hybrid_sbir.checkpoint_io import DurableCheckpointIO
+from hybrid_sbir.cli.messages import shorten
 from hybrid_sbir.cli.run_folder import RunFolder
+from hybrid_sbir.cli.verbs import VERBS
 
 _ADVERTS = ("litlogger", "litmodels")
 
@@ -48,7 +51,7 @@ class TrainingCLI(LightningCLI):
             trainer_defaults={"use_distributed_sampler": False, "logger": False},
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            parser_kwargs={"prog": "hybrid-sbir", "exit_on_error": False, verb: {"exit_on_error": False}},
+            parser_kwargs={"exit_on_error": False, verb: _describe(verb)},
             args=[verb, *arguments],
         )
 
@@ -82,7 +85,10 @@ class TrainingCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, without LightningCLI's warning that the process has arguments too (they are these)."""
-        self.config = parser.parse_args(args)
+        try:
+            self.config = parser.parse_args(args)
+        except ArgumentError as error:
+            raise ArgumentError(None, shorten(str(error), _named_classes())) from error
 
     def _parse_ckpt_path(self) -> None:
         """Do not read settings from checkpoints: ours hold none, and the configuration is in the run's config.yaml."""
@@ -130,6 +136,24 @@ class TrainingCLI(LightningCLI):
         return super().instantiate_trainer(
             callbacks=callbacks, plugins=plugins, default_root_dir=str(self._folder.path), **kwargs
         )
+
+
+def _describe(verb: str) -> dict[str, Any]:
+    """What the verb's ``--help`` begins with."""
+    return {
+        "exit_on_error": False,
+        "usage": f"hybrid-sbir {verb} --config FILE [--config FILE ...] [options]",
+        "description": f"{VERBS[verb].summary.capitalize()}. Later files and options go over earlier ones. What a "
+        "class of model or data takes: --model.help ClassificationTask, --data.help Folder.",
+    }
+
+
+def _named_classes() -> list[str]:
+    """The project's classes that a configuration can name."""
+    known = [hybrid_sbir.tasks, hybrid_sbir.data.datamodules]
+    kinds = (LightningModule, LightningDataModule)
+    classes = [value for room in known for value in vars(room).values() if isinstance(value, type)]
+    return [c.__name__ for c in classes if issubclass(c, kinds) and not isabstract(c)]
 
 
 _ONCE = {"ckpt_path": None, "overwrite": False}
