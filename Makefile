@@ -70,8 +70,8 @@ TU_BERLIN_ZIP := $(firstword $(filter %.zip,$(wildcard $(DATA) $(DATA)/sketches_
 
 data-tu-berlin: $(TU_BERLIN)  ## prepare TU-Berlin in data/ (DATA=folder or sketches_png.zip; else it is downloaded)
 $(TU_BERLIN): | setup
-	$(if $(TU_BERLIN_ZIP),,$(RUN) data download tu_berlin --root data)
-	$(RUN) data prepare tu_berlin --archive $(or $(TU_BERLIN_ZIP),data/sketches_png.zip) --root $(ROOT)
+	$(if $(TU_BERLIN_ZIP),,$(RUN) data download tu_berlin --root $(ROOT))
+	$(RUN) data prepare tu_berlin $(TU_BERLIN_ZIP:%=--archive %) --root $(ROOT)
 
 # ---- Table 4.1: classification of TU-Berlin ----
 PRESET ?= quick
