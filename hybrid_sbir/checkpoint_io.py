@@ -32,15 +32,21 @@ class DurableCheckpointIO(TorchCheckpointIO):
     written beside it, flushed, and takes its place in one step.
     """
 
+    _proven = False
+
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write ``checkpoint`` to ``path``.
 
         Raises:
-            CheckpointError: if the disk is full or the folder not writable; what stood at ``path`` is untouched.
+            CheckpointError: if the disk is full or the folder not writable, or (looked at once a run) the contents
+                could not be read again; what stood at ``path`` is untouched.
         """
         path = Path(path)
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
+        if not self._proven:
+            _prove_readable(buffer, path)
+            self._proven = True
         content = seal(buffer.getvalue())
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +102,17 @@ def is_whole(content: bytes) -> bool:
         return True
     body = content[: -_COMMENT - _LENGTH]
     return hashlib.sha256(body).hexdigest().encode() == comment[len(_MARK) :]
+
+
+def _prove_readable(buffer: io.BytesIO, path: Path) -> None:
+    """Refuse a checkpoint that could be written but, under ``weights_only``, not be read again when it is needed."""
+    buffer.seek(0)
+    try:
+        torch.load(buffer, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointError(
+            f"checkpoint {path} would not be readable, it holds more than tensors and plain values: {error}"
+        ) from error
 
 
 def _is_sealed_and_whole(path: Path) -> bool:

@@ -43,7 +43,7 @@ def test_a_flipped_bit_is_noticed_and_a_whole_one_named(saved, share):
 def test_a_cut_file_is_noticed(saved, share):
     content = saved.read_bytes()
     saved.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(CheckpointError, match=r"last\.ckpt .*cut short.*no other checkpoint beside it"):
+    with pytest.raises(CheckpointError, match=r"last\.ckpt .*(cut short|is damaged).*no other checkpoint beside it"):
         read_checkpoint(saved)
 
 
@@ -106,3 +106,9 @@ def test_is_flushed_before_it_appears_and_its_folder_after(saved, monkeypatch):
     monkeypatch.setattr(type(saved), "replace", lambda self, to: (steps.append("replace"), replace(self, to))[1])
     DurableCheckpointIO().save_checkpoint(CONTENT, saved)
     assert steps == ["flush", "replace", "flush"]
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path):
+    with pytest.raises(CheckpointError, match=r"(?s)would not be readable.*PosixPath"):
+        DurableCheckpointIO().save_checkpoint({"path": tmp_path}, tmp_path / "last.ckpt")
+    assert not list(tmp_path.iterdir())

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import yaml
 from jsonargparse import ArgumentError, Namespace
-from jsonargparse.typing import NonNegativeInt
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -70,9 +69,7 @@ class TrainingCLI(LightningCLI):
         parser.add_argument(
             "--overwrite", type=bool, default=False, help="Whether to delete an earlier run of this name."
         )
-        parser.add_argument(
-            "--seed_everything", type=NonNegativeInt, default=0, help="Of weights, order and augmentation."
-        )
+        parser.add_argument("--seed_everything", type=int, default=0, help="Of weights, order and augmentation.")
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the checkpoints' options, and pass on what one part knows and another needs."""
@@ -80,8 +77,6 @@ class TrainingCLI(LightningCLI):
         parser.link_arguments("data.num_classes", "model.init_args.num_classes", apply_on="instantiate")
         parser.link_arguments("data.channels", "model.init_args.in_channels", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.init_args.seed")
-        if self._verb == "predict":
-            parser.set_defaults({"return_predictions": False})  # PredictionsFile keeps them; twice would be too much
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, without LightningCLI's warning that the process has arguments too (they are these)."""
@@ -116,6 +111,10 @@ class TrainingCLI(LightningCLI):
             found = self._folder.to_evaluate(config.ckpt_path, bool(config.model.init_args.get("init_from")))
         self._recorded = yaml.safe_load(self._parser(self._verb).dump(config, skip_none=False)) | _ONCE
         config.ckpt_path = None if found is None else str(found)
+
+    def predict(self, **kwargs: Any) -> None:
+        """Predict without keeping all results in memory: PredictionsFile writes them."""
+        self.trainer.predict(**kwargs | {"return_predictions": False})
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the trainer with the guards and the records of every run."""

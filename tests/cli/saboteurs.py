@@ -1,6 +1,7 @@
 """Callbacks that do to a run what the world does: kill it, signal it, break its numbers."""
 
 import os
+import resource
 import signal
 import time
 
@@ -63,9 +64,8 @@ class Signal(At):
 class Poison(At):
     """Break the weights, so that the next loss is no number."""
 
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+    def on_train_start(self, trainer, pl_module):
         self.module = pl_module
-        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
 
     def act(self):
         self.module.model.head.bias.data.fill_(float("nan"))
@@ -79,3 +79,10 @@ class Slow(Callback):
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         time.sleep(self.seconds)
+
+
+class FullDisk(At):
+    """Let no file grow beyond 3,000 bytes from here on."""
+
+    def act(self):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
