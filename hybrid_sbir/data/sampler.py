@@ -78,8 +78,8 @@ class EpochSampler(Sampler[Key]):
     def __iter__(self) -> Iterator[Key]:
         epoch, start = self.epoch, self.start
         self.start = 0
-        for index in self._order(epoch)[start:].tolist():
-            yield epoch, index
+        for index in self._order(epoch)[start:]:
+            yield epoch, int(index)
 
     @property
     def _shared_out(self) -> int:
