@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid_sbir.data.sampler import EpochSampler
@@ -13,6 +13,7 @@ def epoch_of(sampler, epoch):
     return list(sampler)
 
 
+@settings(deadline=None)
 @given(length=st.integers(0, 60), world_size=st.integers(1, 7), seed=st.integers(0, 2**32), epoch=st.integers(0, 1000))
 def test_processes_cover_each_sample_exactly_once(length, world_size, seed, epoch):
     shares = []
@@ -24,6 +25,7 @@ def test_processes_cover_each_sample_exactly_once(length, world_size, seed, epoc
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
+@settings(deadline=None)
 @given(length=st.integers(0, 60), world_size=st.integers(1, 7), epoch=st.integers(0, 1000))
 def test_equal_shares_leave_out_less_than_one_sample_a_process(length, world_size, epoch):
     shares = [
@@ -34,6 +36,7 @@ def test_equal_shares_leave_out_less_than_one_sample_a_process(length, world_siz
     assert len({key for share in shares for key in share}) == length // world_size * world_size
 
 
+@settings(deadline=None)
 @given(length=st.integers(1, 60), start=st.integers(0, 60), epoch=st.integers(0, 9))
 def test_a_position_skips_exactly_what_was_done_and_only_once(length, start, epoch):
     sampler = EpochSampler(length, shuffle=True)

@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -30,6 +30,7 @@ class Letters:
         return "untouched"
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8"))))
 def test_names_come_back(strings):
     names = Names(iter(strings))

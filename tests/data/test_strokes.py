@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid_sbir.data.strokes import StrokeProblem, parse_simplified, rasterize
@@ -74,6 +74,7 @@ class TestParsing:
         with pytest.raises(StrokeProblem, match=r"^no strokes"):
             parse_simplified("{}")
 
+    @settings(deadline=None)
     @given(st.binary(max_size=60) | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(line))
     def test_any_bytes_parse_or_are_refused(self, text):
         with contextlib.suppress(StrokeProblem):
