@@ -91,7 +91,7 @@ class ClassificationTask(LightningModule):
 
     def validation_step(self, batch: ClassificationBatch, batch_idx: int) -> None:
         """Add a batch to the scores."""
-        self.meter.update(self(batch.image), batch.label, batch.index)
+        self.meter.update(self._evaluate(batch.image), batch.label, batch.index)
 
     def test_step(self, batch: ClassificationBatch, batch_idx: int) -> None:
         """Add a batch to the scores."""
@@ -102,7 +102,7 @@ class ClassificationTask(LightningModule):
         return {
             "index": batch.index,
             "label": batch.label,
-            "probabilities": self(batch.image).float().softmax(dim=1),
+            "probabilities": self._evaluate(batch.image).float().softmax(dim=1),
         }
 
     def on_validation_epoch_start(self) -> None:
@@ -129,8 +129,21 @@ class ClassificationTask(LightningModule):
         """Refuse a checkpoint of another model or other classes, in words."""
         check_restorable(checkpoint, self.model, self._classes())
 
+    def _evaluate(self, image: Tensor) -> Tensor:
+        """Logits from a batch filled up to the data's batch size.
+
+        Matrix products of other sizes round differently: a sample's logits would depend on how many others share its
+        batch, and so on the number of processes.
+        """
+        missing = (getattr(self._data(), "batch_size", None) or 0) - len(image)
+        filled = torch.cat([image, image[:1].expand(missing, -1, -1, -1)]) if missing > 0 else image
+        return self(filled)[: len(image)]
+
     def _classes(self) -> list[str]:
-        return list(getattr(getattr(self.trainer, "datamodule", None), "classes", ()))
+        return list(getattr(self._data(), "classes", ()))
+
+    def _data(self) -> Any:
+        return getattr(self.trainer, "datamodule", None)
 
     def _log_scores(self, part: str) -> None:
         rates = self.meter.compute().rates()

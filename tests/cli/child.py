@@ -7,10 +7,9 @@ from pathlib import Path
 
 import torch
 
-from hybrid_sbir.cli import main
 
-
-def run(words, log):
+def run(words, log, environment):
+    os.environ.update(environment)
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
@@ -18,6 +17,8 @@ def run(words, log):
     sys.path.insert(0, str(Path(__file__).parent))
     sys.argv = ["hybrid-sbir", *words]
     torch.set_num_threads(1)
+    from hybrid_sbir.cli import main
+
     main()
 
 

@@ -76,9 +76,9 @@ def start(server, tmp_path):
     """Start a command line in a process of its own; ``process.log`` is where its output goes."""
     started = []
 
-    def begin(words):
+    def begin(words, **environment):
         log = tmp_path / f"output{len(started)}.txt"
-        known = {"job": {"words": list(words), "log": str(log)}}
+        known = {"job": {"words": list(words), "log": str(log), "environment": environment}}
         process = server.Process(target=runpy.run_path, args=(str(HERE / "child.py"),), kwargs={"init_globals": known})
         process.start()
         process.log = log
