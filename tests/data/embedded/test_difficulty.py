@@ -69,7 +69,7 @@ def network_accuracy(train, held_out, epochs):
     torch.manual_seed(0)
     images, labels = train
     widths = [images.shape[1], 16, 32, 64, 128]
-    layers = []
+    layers: list[nn.Module] = [nn.AvgPool2d(2)]
     for before, after in pairwise(widths):
         layers += [
             nn.Conv2d(before, after, 3, padding=1, bias=False),
