@@ -92,6 +92,14 @@ class RunRecord(Checkpoint):
         """Add what ``test`` found."""
         self._add_result(trainer, "test")
 
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Let loggers write what they still hold."""
+        _close_loggers(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Let loggers write what they still hold, after a stop or an error too."""
+        _close_loggers(trainer)
+
     def _add_result(self, trainer: Trainer, verb: str) -> None:
         """Write a result into the record, leaving what ``fit`` wrote as it is."""
         if not trainer.is_global_zero:
@@ -138,6 +146,14 @@ class RunRecord(Checkpoint):
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._start
+
+
+def _close_loggers(trainer: Trainer) -> None:
+    """End trackers' runs (W&B's ``finish``): a forked process has no interpreter's exit to do it."""
+    for logger in trainer.loggers:
+        finish = getattr(getattr(logger, "experiment", None), "finish", None)
+        if callable(finish):
+            finish()
 
 
 def _folder(trainer: Trainer) -> Path:
