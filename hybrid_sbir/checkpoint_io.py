@@ -21,7 +21,7 @@ _COMMENT = len(_MARK) + 64  # hexadecimal digits of a SHA-256
 _LENGTH = 2  # the zip format stores the comment's length in the two bytes before it
 
 
-class CheckpointError(OSError):
+class CheckpointFileError(OSError):
     """A checkpoint that could not be written or read; the message says what to do."""
 
 
@@ -38,7 +38,7 @@ class DurableCheckpointIO(TorchCheckpointIO):
         """Write ``checkpoint`` to ``path``.
 
         Raises:
-            CheckpointError: if the disk is full or the folder not writable, or (looked at once a run) the contents
+            CheckpointFileError: if the disk is full or the folder not writable, or (looked at once a run) the contents
                 could not be read again; what stood at ``path`` is untouched.
         """
         path = Path(path)
@@ -52,7 +52,7 @@ class DurableCheckpointIO(TorchCheckpointIO):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_durably(path, content)
         except OSError as error:
-            raise CheckpointError(_write_refusal(path, len(content), error)) from error
+            raise CheckpointFileError(_write_refusal(path, len(content), error)) from error
 
     def load_checkpoint(
         self, path: str | Path, map_location: Callable | None = None, weights_only: bool | None = None
@@ -60,7 +60,7 @@ class DurableCheckpointIO(TorchCheckpointIO):
         """Read and verify a checkpoint.
 
         Raises:
-            CheckpointError: if it is missing, damaged, or holds more than tensors and plain values; names the whole
+            CheckpointFileError: if it is missing, damaged, or holds more than tensors and plain values; names the whole
                 ones beside it.
         """
         return read_checkpoint(path, map_location or (lambda storage, _: storage), weights_only is not False)
@@ -70,20 +70,22 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu", weights_only: b
     """Read and verify a checkpoint; one without a checksum (from elsewhere) must at least be complete.
 
     Raises:
-        CheckpointError: see :meth:`DurableCheckpointIO.load_checkpoint`.
+        CheckpointFileError: see :meth:`DurableCheckpointIO.load_checkpoint`.
     """
     path = Path(path)
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise CheckpointError(f"cannot read checkpoint {path}: {error.strerror}{_siblings(path)}") from error
+        raise CheckpointFileError(f"cannot read checkpoint {path}: {error.strerror}{_siblings(path)}") from error
     if not is_whole(content):
-        raise CheckpointError(f"checkpoint {path} is damaged: its contents do not match its SHA-256{_siblings(path)}")
+        raise CheckpointFileError(
+            f"checkpoint {path} is damaged: its contents do not match its SHA-256{_siblings(path)}"
+        )
     try:
         return torch.load(io.BytesIO(content), map_location=map_location, weights_only=weights_only)
     except Exception as error:  # torch raises half a dozen kinds for cut and foreign files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(
+        raise CheckpointFileError(
             f"checkpoint {path} ({len(content):,} bytes) cannot be read: it is cut short, no checkpoint, or holds more "
             f"than tensors and plain values ({reason}){_siblings(path)}"
         ) from error
@@ -110,7 +112,7 @@ def _prove_readable(buffer: io.BytesIO, path: Path) -> None:
     try:
         torch.load(buffer, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise CheckpointError(
+        raise CheckpointFileError(
             f"checkpoint {path} would not be readable, it holds more than tensors and plain values: {error}"
         ) from error
 

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 import torch
 
-from hybrid_sbir.checkpoint_io import CheckpointError, DurableCheckpointIO, read_checkpoint
+from hybrid_sbir.checkpoint_io import CheckpointFileError, DurableCheckpointIO, read_checkpoint
 
 CONTENT = {"state_dict": {"w": torch.arange(1000.0)}, "epoch": 3, "names": ["a", "b"], "place": (1, None)}
 
@@ -35,7 +35,7 @@ def test_a_flipped_bit_is_noticed_and_a_whole_one_named(saved, share):
     content = bytearray(saved.read_bytes())
     content[int(len(content) * share)] ^= 1
     saved.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"last\.ckpt is damaged.*whole checkpoints beside it: .*best\.ckpt"):
+    with pytest.raises(CheckpointFileError, match=r"last\.ckpt is damaged.*whole checkpoints beside it: .*best\.ckpt"):
         read_checkpoint(saved)
 
 
@@ -43,7 +43,9 @@ def test_a_flipped_bit_is_noticed_and_a_whole_one_named(saved, share):
 def test_a_cut_file_is_noticed(saved, share):
     content = saved.read_bytes()
     saved.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(CheckpointError, match=r"last\.ckpt .*(cut short|is damaged).*no other checkpoint beside it"):
+    with pytest.raises(
+        CheckpointFileError, match=r"last\.ckpt .*(cut short|is damaged).*no other checkpoint beside it"
+    ):
         read_checkpoint(saved)
 
 
@@ -51,12 +53,12 @@ def test_a_damaged_neighbour_is_not_recommended(saved):
     other = saved.with_name("best.ckpt")
     other.write_bytes(saved.read_bytes()[:-1] + b"x")
     saved.write_bytes(b"")
-    with pytest.raises(CheckpointError, match="no other checkpoint beside it"):
+    with pytest.raises(CheckpointFileError, match="no other checkpoint beside it"):
         read_checkpoint(saved)
 
 
 def test_missing(tmp_path):
-    with pytest.raises(CheckpointError, match=r"cannot read checkpoint .*x\.ckpt: No such file"):
+    with pytest.raises(CheckpointFileError, match=r"cannot read checkpoint .*x\.ckpt: No such file"):
         read_checkpoint(tmp_path / "x.ckpt")
 
 
@@ -68,7 +70,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
             return os.mkdir, (str(trace),)
 
     torch.save({"x": Evil()}, path)
-    with pytest.raises(CheckpointError, match="more than tensors and plain values"):
+    with pytest.raises(CheckpointFileError, match="more than tensors and plain values"):
         DurableCheckpointIO().load_checkpoint(path)
     assert not trace.exists()
 
@@ -80,7 +82,7 @@ def test_a_full_disk_leaves_the_previous_one(saved, monkeypatch):
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
     try:
         with pytest.raises(
-            CheckpointError, match=r"cannot write .*last\.ckpt .*File too large.*previous one is untouched"
+            CheckpointFileError, match=r"cannot write .*last\.ckpt .*File too large.*previous one is untouched"
         ):
             DurableCheckpointIO().save_checkpoint({"w": torch.zeros(9999)}, saved)
     finally:
@@ -95,7 +97,7 @@ def test_no_permission_is_an_error(saved, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("pathlib.Path.open", refuse)
-    with pytest.raises(CheckpointError, match=r"Permission denied.*folder writable.*--ckpt_path last"):
+    with pytest.raises(CheckpointFileError, match=r"Permission denied.*folder writable.*--ckpt_path last"):
         DurableCheckpointIO().save_checkpoint(CONTENT, saved)
 
 
@@ -109,6 +111,6 @@ def test_is_flushed_before_it_appears_and_its_folder_after(saved, monkeypatch):
 
 
 def test_what_could_not_be_read_again_is_not_written(tmp_path):
-    with pytest.raises(CheckpointError, match=r"(?s)would not be readable.*PosixPath"):
+    with pytest.raises(CheckpointFileError, match=r"(?s)would not be readable.*PosixPath"):
         DurableCheckpointIO().save_checkpoint({"path": tmp_path}, tmp_path / "last.ckpt")
     assert not list(tmp_path.iterdir())

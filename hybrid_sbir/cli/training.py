@@ -1,6 +1,7 @@
 """fit, validate, test and predict: LightningCLI with this project's run folder, guards and links."""
 
 import logging
+import warnings
 from inspect import isabstract
 from pathlib import Path
 from typing import Any, cast
@@ -41,6 +42,7 @@ class TrainingCLI(LightningCLI):
     def __init__(self, verb: str, arguments: list[str]) -> None:
         self._verb = verb
         logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_no_advert)
+        warnings.filterwarnings("ignore", message=r".*LeafSpec.* is deprecated")  # the trainer's own, at every run
         super().__init__(
             model_class=LightningModule,
             datamodule_class=LightningDataModule,

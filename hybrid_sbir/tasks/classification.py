@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from hybrid_sbir.models import Classifier, StageSpec, create_backbone
 from hybrid_sbir.models.stage import Activation
 from hybrid_sbir.models.stem import StemSize
 from hybrid_sbir.tasks.initial_weights import load_initial_weights
-from hybrid_sbir.tasks.optimisation import Schedule, build_optimisation
+from hybrid_sbir.tasks.optimisation import Schedule, build_optimisation, check_schedule
 from hybrid_sbir.tasks.restoring import KEY, check_restorable, describe
 
 
@@ -126,8 +127,10 @@ class ClassificationTask(LightningModule):
         checkpoint[KEY] = describe(self.model, self._classes())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another model or other classes, in words."""
+        """Refuse a checkpoint of another model, other classes or, to continue, another length; in words."""
         check_restorable(checkpoint, self.model, self._classes())
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            check_schedule(checkpoint, self.trainer.max_epochs)
 
     def _evaluate(self, image: Tensor) -> Tensor:
         """Logits from a batch filled up to the data's batch size.

@@ -1,5 +1,6 @@
 """From a task's optimiser and schedule settings to what the trainer takes."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -46,3 +47,17 @@ def build_optimisation(
     if isinstance(scheduler, ReduceLROnPlateau):
         return {"optimizer": built, "lr_scheduler": {"scheduler": scheduler, "monitor": "val/loss"}}
     return {"optimizer": built, "lr_scheduler": scheduler}
+
+
+def check_schedule(checkpoint: Mapping[str, Any], max_epochs: int | None) -> None:
+    """Refuse to continue a run under another length: its cosine would rise again, or never reach 0.
+
+    Raises:
+        ValueError: names both lengths, and what to do.
+    """
+    for state in checkpoint.get("lr_schedulers", ()):
+        if "T_max" in state and state["T_max"] != max_epochs:
+            raise ValueError(
+                f"the run's cosine ends at epoch {state['T_max']}, but trainer.max_epochs is {max_epochs}; continue it "
+                "with the same length, or start a new run from its weights: --model.init_args.init_from FILE"
+            )

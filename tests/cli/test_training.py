@@ -53,6 +53,8 @@ def test_a_run_is_not_overwritten_unless_asked(finished, call, tiny, capsys, out
     assert call(tiny("fit", "--ckpt_path", "last")) == 0  # nothing is left to do
     assert outcome(finished) == before
     assert record(finished)["finished"]
+    assert call(tiny("fit", "--ckpt_path", "last", "--trainer.max_epochs", 5)) == 1
+    assert "cosine ends at epoch 3, but trainer.max_epochs is 5" in capsys.readouterr().err
     assert call(tiny("fit", "--overwrite", "true", "--trainer.max_epochs", 1)) == 0
     assert record(finished)["epochs"] == 1
 
