@@ -20,4 +20,4 @@ class ClassificationBatch(NamedTuple):
 
     image: Tensor
     label: Tensor
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]  # the field's word; tuple.index is of no use for tensors

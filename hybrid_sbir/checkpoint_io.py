@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins import TorchCheckpointIO
 
-from hybrid_sbir.data.durable import write_durably
+from hybrid_sbir.durable import write_durably
 
 _MARK = b"sha256:"
 _COMMENT = len(_MARK) + 64  # hexadecimal digits of a SHA-256

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hybrid_sbir.data.durable import write_durably
+from hybrid_sbir.durable import write_durably
 from hybrid_sbir.prediction_page import ModelPredictions, Sample, accuracy, prediction_page
 
 # What reading a broken archive raises: zipfile, zlib and NumPy each in their own way.

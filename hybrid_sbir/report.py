@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from hybrid_sbir.durable import write_durably
+
 _METRICS = ("top1", "top5")
 Key = tuple[str, str]  # backbone, activation
 
@@ -49,9 +51,7 @@ def report(runs: list[Path], reference: Path | None = None, out: Path | None = N
     text = "\n".join([*table, "", *_footnotes(results), *problems]) + "\n"
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        beside = out.with_name(f".{out.name}.part")
-        beside.write_text(text)
-        beside.replace(out)
+        write_durably(out, text.encode())
     print(text, end="")
     return text
 

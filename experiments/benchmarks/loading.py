@@ -30,7 +30,7 @@ from hybrid_sbir.data.dataset import KeyedDataset
 from hybrid_sbir.data.device_transforms import ViewedDataset, render
 from hybrid_sbir.data.loader import ResumableLoader
 from hybrid_sbir.data.packed import PackedStore
-from hybrid_sbir.data.prepare import prepare
+from hybrid_sbir.data.preparation.prepare import prepare
 from hybrid_sbir.data.prepared import QuickDraw, TUBerlin
 from hybrid_sbir.data.sampler import EpochSampler
 from hybrid_sbir.data.store import SelectedStore, Store

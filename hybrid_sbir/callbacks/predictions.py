@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from hybrid_sbir.data.durable import write_durably
+from hybrid_sbir.durable import write_durably
 
 Arrays = dict[str, np.ndarray]
 

@@ -13,7 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from hybrid_sbir.callbacks.provenance import device, revision, versions
-from hybrid_sbir.data.durable import write_durably
+from hybrid_sbir.durable import write_durably
 
 _THIS_FILE = Path(__file__)
 

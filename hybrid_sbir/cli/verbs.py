@@ -43,10 +43,13 @@ VERBS = {
     "test": Verb("score a run's best checkpoint on the test data"),
     "predict": Verb("write a run's predictions.npz"),
     "data prepare": Verb(
-        "unpack and check an official archive, write manifest and splits", "hybrid_sbir.data.prepare:prepare"
+        "unpack and check an official archive, write manifest and splits",
+        "hybrid_sbir.data.preparation.prepare:prepare",
     ),
-    "data download": Verb("fetch an official archive, with resume and checksum", "hybrid_sbir.data.download:download"),
-    "models": Verb("list the backbones", "hybrid_sbir.models:list_backbones"),
+    "data download": Verb(
+        "fetch an official archive, with resume and checksum", "hybrid_sbir.data.downloads.download:download"
+    ),
+    "models": Verb("list the backbones with their parameters and MACs", "hybrid_sbir.complexity:models"),
     "convert": Verb("turn a published checkpoint into one of this package", "hybrid_sbir.models.weights:convert"),
     "report": Verb("print runs beside the thesis's numbers", "hybrid_sbir.report:report"),
     "gallery": Verb("draw a page of predictions", "hybrid_sbir.gallery:gallery"),

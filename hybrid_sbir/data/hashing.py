@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from hybrid_sbir.data.members import Archive
+from hybrid_sbir.data.preparation.members import Archive
 
 _CHUNK = 2**22
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hybrid_sbir.data.durable import write_durably
+from hybrid_sbir.durable import write_durably
 
 _SHOWN = 5
 

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from hybrid_sbir.data.durable import write_durably
 from hybrid_sbir.data.hashing import sha256_of_file
 from hybrid_sbir.data.listfile import read_list
+from hybrid_sbir.durable import write_durably
 
 FORMAT = 1
 

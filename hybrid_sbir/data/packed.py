@@ -17,11 +17,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from hybrid_sbir.data.durable import sync_folder, write_durably
 from hybrid_sbir.data.mapped import MappedArray
 from hybrid_sbir.data.npy_writer import NpyWriter
 from hybrid_sbir.data.store import Store, fingerprint, state_of
 from hybrid_sbir.data.transforms import CentreView
+from hybrid_sbir.durable import sync_folder, write_durably
 
 _FORMAT = 1
 _AHEAD = 64  # images decoded while the disk writes

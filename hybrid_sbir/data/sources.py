@@ -15,7 +15,7 @@ class Source:
 
     Attributes:
         title: its name in words.
-        layout: which of :data:`~hybrid_sbir.data.layouts.LAYOUTS` its images have; '' where it has none.
+        layout: which of :data:`~hybrid_sbir.data.preparation.layouts.LAYOUTS` its images have; '' where it has none.
         url: the official archive; '' where it cannot be fetched without a person.
         advice: how a person gets it.
         classes: the official number of classes; 0 where any number is right.

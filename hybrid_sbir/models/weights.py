@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from hybrid_sbir.durable import write_durably
 from hybrid_sbir.models.backbone import BackboneSpec
 from hybrid_sbir.models.checkpoints import CheckpointError, State, as_state, read_state
 from hybrid_sbir.models.classifier import Classifier
@@ -135,10 +136,8 @@ def save_classifier(model: Classifier, path: str | Path) -> None:
         "options": model.backbone.options(),
         "num_classes": model.num_classes,
     }
-    beside = path.with_name(f".{path.name}.part")
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(state, str(beside), {"format": _FORMAT, "plan": json.dumps(plan)})
-    beside.replace(path)
+    write_durably(path, save(state, {"format": _FORMAT, "plan": json.dumps(plan)}))
 
 
 def load_classifier(path: str | Path) -> Classifier:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hybrid_sbir.data.manifest import Manifest, ManifestError, split_part
-from hybrid_sbir.data.prepare import prepare
+from hybrid_sbir.data.preparation.prepare import prepare
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from PIL import Image
 
 from hybrid_sbir.data.datamodules import ImageNet, Prepared, QuickDraw, TUBerlin
 from hybrid_sbir.data.manifest import ManifestError
-from hybrid_sbir.data.prepare import prepare
+from hybrid_sbir.data.preparation.prepare import prepare
 from hybrid_sbir.data.splits import HELD_OUT
 
 SMALL = {"size": 16, "batch_size": 4, "num_workers": 0}

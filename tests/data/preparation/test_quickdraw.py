@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybrid_sbir.data import quickdraw
 from hybrid_sbir.data.manifest import Manifest
-from hybrid_sbir.data.members import ArchiveError
 from hybrid_sbir.data.npy_writer import NpyWriter
-from hybrid_sbir.data.prepare import prepare
+from hybrid_sbir.data.preparation import quickdraw
+from hybrid_sbir.data.preparation.members import ArchiveError
+from hybrid_sbir.data.preparation.prepare import prepare
 
 
 def drawing(key, strokes=None):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hybrid_sbir.data.durable import sync_folder
+from hybrid_sbir.durable import sync_folder
 
 
 class StagingError(RuntimeError):

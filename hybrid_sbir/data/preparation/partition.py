@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hybrid_sbir.data.intake import Row
 from hybrid_sbir.data.listfile import list_bytes
+from hybrid_sbir.data.preparation.intake import Row
 from hybrid_sbir.data.splits import HELD_OUT, Parts, by_group, kfold, mini, random80, stratified80, zero_shot
 
 _FOLDS = 5

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from hybrid_sbir.data.downloads.transfer import DownloadError, Transfer
 from hybrid_sbir.data.quickdraw_classes import QUICKDRAW_CLASSES
 from hybrid_sbir.data.sources import FORMS, check_form, download_place, quickdraw_url, source
-from hybrid_sbir.data.transfer import DownloadError, Transfer
 
 
 def download(

@@ -1,22 +1,22 @@
 """``hybrid-sbir data prepare``: from an archive to a folder that training can trust.
 
-Everything is built to the side (:mod:`~hybrid_sbir.data.staging`) and switched in when it is complete; the folder's
-layout is described in :mod:`~hybrid_sbir.data.manifest`.
+Everything is built to the side (:mod:`~hybrid_sbir.data.preparation.staging`) and switched in when it is complete; the
+folder's layout is described in :mod:`~hybrid_sbir.data.manifest`.
 """
 
 import errno
 from pathlib import Path
 from typing import Any
 
-from hybrid_sbir.data.archive import open_archive
 from hybrid_sbir.data.hashing import sha256_of_file, sha256_of_listing
-from hybrid_sbir.data.intake import Intake, take_images
 from hybrid_sbir.data.manifest import Manifest
-from hybrid_sbir.data.members import Archive
-from hybrid_sbir.data.quickdraw import take_bitmaps, take_strokes
-from hybrid_sbir.data.record import summary, write_record
+from hybrid_sbir.data.preparation.archive import open_archive
+from hybrid_sbir.data.preparation.intake import Intake, take_images
+from hybrid_sbir.data.preparation.members import Archive
+from hybrid_sbir.data.preparation.quickdraw import take_bitmaps, take_strokes
+from hybrid_sbir.data.preparation.record import summary, write_record
+from hybrid_sbir.data.preparation.staging import recover, staged
 from hybrid_sbir.data.sources import check_form, download_place, source
-from hybrid_sbir.data.staging import recover, staged
 
 
 class PrepareError(ValueError):

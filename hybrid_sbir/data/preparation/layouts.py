@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from hybrid_sbir.data.members import Archive, ArchiveError
+from hybrid_sbir.data.preparation.members import Archive, ArchiveError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg")
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from hybrid_sbir.data.hashing import sha256_of_file
-from hybrid_sbir.data.intake import Intake
 from hybrid_sbir.data.listfile import mapping_bytes
 from hybrid_sbir.data.manifest import Manifest, index_bytes
-from hybrid_sbir.data.partition import partition, write_splits
+from hybrid_sbir.data.preparation.intake import Intake
+from hybrid_sbir.data.preparation.partition import partition, write_splits
 from hybrid_sbir.data.quickdraw_classes import QUICKDRAW_CLASSES
 from hybrid_sbir.data.sources import source
 

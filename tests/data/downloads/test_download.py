@@ -10,9 +10,9 @@ from typing import ClassVar
 
 import pytest
 
-from hybrid_sbir.data.download import download
-from hybrid_sbir.data.prepare import prepare
-from hybrid_sbir.data.transfer import DownloadError, Transfer
+from hybrid_sbir.data.downloads.download import download
+from hybrid_sbir.data.downloads.transfer import DownloadError, Transfer
+from hybrid_sbir.data.preparation.prepare import prepare
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 

@@ -18,9 +18,9 @@ from typing import IO, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from hybrid_sbir.data.intake import Intake, Row
-from hybrid_sbir.data.members import DAMAGE, Archive, ArchiveError, Problem
 from hybrid_sbir.data.npy_writer import NpyWriter
+from hybrid_sbir.data.preparation.intake import Intake, Row
+from hybrid_sbir.data.preparation.members import DAMAGE, Archive, ArchiveError, Problem
 from hybrid_sbir.data.splits import order
 from hybrid_sbir.data.strokes import parse_simplified
 

@@ -16,7 +16,7 @@ from typing import IO, NoReturn
 
 from tqdm import tqdm
 
-from hybrid_sbir.data.members import DAMAGE, Archive, ArchiveError, Limits, Problem, safe_name
+from hybrid_sbir.data.preparation.members import DAMAGE, Archive, ArchiveError, Limits, Problem, safe_name
 
 _NOT_REGULAR = "refused: a link, device or other special file; only regular files are unpacked"
 _FOREIGN = {b"7z\xbc\xaf\x27\x1c": "a 7z archive", b"Rar!": "a RAR archive", b"\x28\xb5\x2f\xfd": "compressed by zstd"}

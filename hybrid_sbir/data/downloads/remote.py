@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from email.message import Message
 from pathlib import Path
 
-from hybrid_sbir.data.durable import write_durably
+from hybrid_sbir.durable import write_durably
 
 
 @dataclass(frozen=True)

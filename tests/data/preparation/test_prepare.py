@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hybrid_sbir.data import intake, record
 from hybrid_sbir.data.listfile import read_list, read_mapping
 from hybrid_sbir.data.manifest import Manifest, split_part
-from hybrid_sbir.data.members import ArchiveError
-from hybrid_sbir.data.prepare import PrepareError, prepare
-from hybrid_sbir.data.staging import StagingError, staged
+from hybrid_sbir.data.preparation import intake, record
+from hybrid_sbir.data.preparation.members import ArchiveError
+from hybrid_sbir.data.preparation.prepare import PrepareError, prepare
+from hybrid_sbir.data.preparation.staging import StagingError, staged
 
 
 def image(seed, kind="PNG", size=(20, 16)):
@@ -227,14 +227,14 @@ def test_without_an_archive_it_says_how_to_get_one(tmp_path):
 
 KILLED = """
 import sys, time
-from hybrid_sbir.data import intake
+from hybrid_sbir.data.preparation import intake
 decode = intake._hash_and_decode
 def slowly(file):
     print("decoding", flush=True)
     time.sleep(0.05)
     return decode(file)
 intake._hash_and_decode = slowly
-from hybrid_sbir.data.prepare import prepare
+from hybrid_sbir.data.preparation.prepare import prepare
 prepare("tu_berlin", sys.argv[1], sys.argv[2], workers=1, split_seed=int(sys.argv[3]), overwrite=True)
 """
 

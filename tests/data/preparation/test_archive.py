@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hybrid_sbir.data.archive import extract, open_archive
-from hybrid_sbir.data.members import ArchiveError, Limits
+from hybrid_sbir.data.preparation.archive import extract, open_archive
+from hybrid_sbir.data.preparation.members import ArchiveError, Limits
 
 FILES = {"cat/1.png": b"one" * 1000, "cat/2.png": b"two" * 70_000, "notes/read me.txt": b"text"}
 

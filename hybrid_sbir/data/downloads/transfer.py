@@ -19,9 +19,9 @@ from typing import IO
 
 from tqdm import tqdm
 
-from hybrid_sbir.data.durable import sync_folder
+from hybrid_sbir.data.downloads.remote import Version, first_byte
 from hybrid_sbir.data.hashing import sha256_of_file
-from hybrid_sbir.data.remote import Version, first_byte
+from hybrid_sbir.durable import sync_folder
 
 _CHUNK = 2**18
 _PASSING = (408, 425, 429, 500, 502, 503, 504)  # asking again may help

@@ -12,10 +12,10 @@ from typing import NamedTuple
 from PIL import Image
 from tqdm import tqdm
 
-from hybrid_sbir.data.archive import extract
 from hybrid_sbir.data.images import ImageProblem, read_image
-from hybrid_sbir.data.layouts import sort_members
-from hybrid_sbir.data.members import Archive, Problem
+from hybrid_sbir.data.preparation.archive import extract
+from hybrid_sbir.data.preparation.layouts import sort_members
+from hybrid_sbir.data.preparation.members import Archive, Problem
 
 MAX_FILE_BYTES = 256 * 2**20
 
@@ -56,7 +56,7 @@ def take_images(archive: Archive, folder: Path, layout: str, workers: int | None
     Args:
         archive: the open archive.
         folder: the data set's folder, empty.
-        layout: which of :data:`~hybrid_sbir.data.layouts.LAYOUTS` it has.
+        layout: which of :data:`~hybrid_sbir.data.preparation.layouts.LAYOUTS` it has.
         workers: decoding threads; by default one a core. Decoders release Python's lock, so threads do.
         progress: show bars on a terminal.
 

@@ -1,0 +1,1 @@
+"""Fetching official archives, with resume and checksum: `hybrid-sbir data download`."""
