@@ -11,8 +11,7 @@ from lightning import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_warn
 from torch.utils.data import DataLoader
 
-from hybrid_sbir.batch import ClassificationBatch
-from hybrid_sbir.data.dataset import KeyedDataset, PixelBatch
+from hybrid_sbir.data.dataset import KeyedDataset, PixelBatch, normalise
 from hybrid_sbir.data.device_transforms import ViewedBatch, ViewedDataset, render
 from hybrid_sbir.data.loader import ResumableLoader, as_is
 from hybrid_sbir.data.packed import PackedStore
@@ -192,7 +191,7 @@ class ClassificationData(LightningDataModule, ABC):
         if isinstance(batch, ViewedBatch):
             return render(batch, transform)
         if isinstance(batch, PixelBatch):
-            return ClassificationBatch(transform.normalise(batch.pixels), batch.label, batch.index)
+            return normalise(batch, transform)
         return batch
 
     def _loader(

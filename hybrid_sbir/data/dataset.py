@@ -18,7 +18,9 @@ from hybrid_sbir.data.transforms import Transform
 
 
 class PixelBatch(NamedTuple):
-    """Drawn images, not yet normalised: 8 bits a pixel on their way out of a worker.
+    """Drawn images, not yet normalised, on their way out of a worker.
+
+    8 bits a pixel, and arrays but for the pixels: each tensor costs a worker and its process a handshake of their own.
 
     Attributes:
         pixels: (N, S, S) if all are grey, else (N, S, S, 3), uint8.
@@ -27,8 +29,8 @@ class PixelBatch(NamedTuple):
     """
 
     pixels: Tensor
-    label: Tensor
-    index: Tensor  # type: ignore[assignment]  # hides tuple.index
+    label: np.ndarray
+    index: np.ndarray  # type: ignore[assignment]  # hides tuple.index
 
 
 class KeyedDataset(Dataset[PixelBatch]):
@@ -58,7 +60,7 @@ class KeyedDataset(Dataset[PixelBatch]):
 
     def finish(self, batch: PixelBatch) -> ClassificationBatch:
         """Normalise: left to the process that trains, because workers would hand over four times as many bytes."""
-        return ClassificationBatch(self.transform.normalise(batch.pixels), batch.label, batch.index)
+        return normalise(batch, self.transform)
 
     def batch(self, keys: Sequence[Key]) -> ClassificationBatch:
         """Return the samples of these keys, in this order, images (N, C, S, S), float32."""
@@ -68,10 +70,17 @@ class KeyedDataset(Dataset[PixelBatch]):
         """Return the random numbers of one sample in one epoch; None where the transform needs none."""
         return keyed_rng(self.seed, epoch, index) if self.transform.geometry.random else None
 
-    def labels(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
+    def labels(self, keys: Sequence[Key]) -> tuple[np.ndarray, np.ndarray]:
         """Return the labels and indices of these keys, both (N,), int64."""
         index = np.fromiter((index for _, index in keys), np.int64, len(keys))
-        return torch.from_numpy(self.store.labels[index]), torch.from_numpy(index)
+        return self.store.labels[index], index
+
+
+def normalise(batch: PixelBatch, transform: Transform) -> ClassificationBatch:
+    """Normalise a batch on the device where its pixels are."""
+    device = batch.pixels.device
+    label, index = (torch.as_tensor(values, device=device) for values in (batch.label, batch.index))
+    return ClassificationBatch(transform.normalise(batch.pixels), label, index)
 
 
 def keyed_rng(seed: int, epoch: int, index: int) -> np.random.Generator:

@@ -21,7 +21,7 @@ from hybrid_sbir.data.transforms import Transform, View
 
 
 class ViewedBatch(NamedTuple):
-    """Whole images and what is to be seen of them; 8 bits a pixel on their way to the device.
+    """Whole images and what is to be seen of them; 8 bits a pixel on their way to the device, arrays out of a worker.
 
     Attributes:
         pixels: (N, H, W) if all are grey, else (N, H, W, 3), uint8; smaller images lie at the top left.
@@ -31,9 +31,9 @@ class ViewedBatch(NamedTuple):
     """
 
     pixels: Tensor
-    view: Tensor
-    label: Tensor
-    index: Tensor  # type: ignore[assignment]  # hides tuple.index
+    view: Tensor | np.ndarray
+    label: Tensor | np.ndarray
+    index: Tensor | np.ndarray  # type: ignore[assignment]  # hides tuple.index
 
 
 class ViewedDataset(KeyedDataset):
@@ -46,12 +46,11 @@ class ViewedDataset(KeyedDataset):
             image = self.store.read(index)
             images.append(np.asarray(image if self.transform.channels == 3 else image.convert("L")))
             views.append(self.transform.view(image, self.rng(epoch, index)))
-        view = torch.tensor(views, dtype=torch.float32)
-        return ViewedBatch(torch.from_numpy(stack(images)), view, *self.labels(keys))
+        return ViewedBatch(torch.from_numpy(stack(images)), np.array(views, np.float32), *self.labels(keys))
 
     def finish(self, batch: ViewedBatch) -> ViewedBatch:  # type: ignore[override]
-        """Leave the batch as it is, for its device."""
-        return batch
+        """Leave the batch to its device, which takes tensors."""
+        return ViewedBatch(*map(torch.as_tensor, batch))
 
     def batch(self, keys: Sequence[Key]) -> ClassificationBatch:
         """Return the samples of these keys, drawn here, (N, C, S, S), float32."""
@@ -63,7 +62,8 @@ def render(batch: ViewedBatch, transform: Transform) -> ClassificationBatch:
     size = transform.size
     grey = batch.pixels.ndim == 3
     planes = batch.pixels.unsqueeze(1) if grey else batch.pixels.permute(0, 3, 1, 2)
-    view = dict(zip(View._fields, batch.view.unbind(1), strict=True))
+    views, label, index = (torch.as_tensor(values, device=planes.device) for values in batch[1:])
+    view = dict(zip(View._fields, views.unbind(1), strict=True))
     upright = torch.zeros_like(view["mirror"])
     rows = _weights(view["top"], view["bottom"], view["height"], view["y"], upright, size, planes.shape[2])
     columns = _weights(view["left"], view["right"], view["width"], view["x"], view["mirror"], size, planes.shape[3])
@@ -71,7 +71,7 @@ def render(batch: ViewedBatch, transform: Transform) -> ClassificationBatch:
     if transform.geometry.degrees:
         drawn = _turn(drawn, view["angle"])
     image = transform.normalise(drawn.squeeze(1) if grey else drawn.permute(0, 2, 3, 1))
-    return ClassificationBatch(image, batch.label, batch.index)
+    return ClassificationBatch(image, label, index)
 
 
 def _weights(

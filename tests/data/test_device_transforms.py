@@ -60,7 +60,7 @@ def both(store, transform, device, seed=1):
     keys = [(2, index) for index in range(8)]
     host = KeyedDataset(store, transform, seed).batch(keys)
     viewed = ViewedDataset(store, transform, seed).__getitems__(keys)
-    drawn = render(type(viewed)(*(tensor.to(device) for tensor in viewed)), transform)
+    drawn = render(type(viewed)(*(torch.as_tensor(values, device=device) for values in viewed)), transform)
     assert drawn.image.device.type == device
     return host, type(drawn)(*(tensor.cpu() for tensor in drawn))
 
