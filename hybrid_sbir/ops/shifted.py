@@ -84,10 +84,28 @@ class _Subtraction(torch.autograd.Function):
         return grad.sum(2), grad_padded, None
 
 
+class _Windows(torch.autograd.Function):
+    """Gather the neighbours of an already padded map; autograd's own slices would allocate a map for each of the K."""
+
+    @staticmethod
+    def forward(ctx: Any, padded: Tensor, window: Window, size: tuple[int, int]) -> Tensor:
+        ctx.window, ctx.size, ctx.padded_size = window, size, padded.shape
+        return torch.stack(_views(padded, window, size), 2).flatten(3)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        grad = grad.unflatten(3, ctx.size)
+        grad_padded = grad.new_zeros(ctx.padded_size)
+        for k, view in enumerate(_views(grad_padded, ctx.window, ctx.size)):
+            view.add_(grad[:, :, k])
+        return grad_padded, None, None
+
+
 def windows(x: Tensor, window: Window) -> Tensor:
-    """The K neighbours of every output position, (N, C, H, W) -> (N, C, K, P)."""
+    """As :func:`reference.windows`; nothing but the result is allocated."""
     size = window.output_size(*x.shape[-2:])
-    return torch.stack(_views(reference.pad(x, window), window, size), 2).flatten(3)
+    return _Windows.apply(reference.pad(x, window), window, size)
 
 
 def aggregation(x: Tensor, weight: Tensor, window: Window) -> Tensor:
