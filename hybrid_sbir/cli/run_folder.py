@@ -66,7 +66,7 @@ class RunFolder:
         return found
 
     def to_evaluate(self, ckpt_path: str | None, has_weights: bool) -> Path | None:
-        """Choose the weights to evaluate: those asked for, else the run's best, else its last.
+        """Choose the weights to evaluate: those asked for, else the run's best, its last, or those it would start from.
 
         Args:
             ckpt_path: ``"last"``, ``"best"``, a file, or None.
@@ -77,10 +77,8 @@ class RunFolder:
         """
         if ckpt_path is not None:
             return self._find(ckpt_path)
-        if has_weights:
-            return None
         found = self.checkpoint("best") or self.checkpoint("last")
-        if found is None:
+        if found is None and not has_weights:
             raise FileNotFoundError(
                 f"no checkpoint in {self.path}: name the run (--name), a file (--ckpt_path FILE), or weights to start "
                 "from (--model.init_args.init_from FILE)"

@@ -113,6 +113,8 @@ class TrainingCLI(LightningCLI):
             found = self._folder.to_evaluate(config.ckpt_path, bool(config.model.init_args.get("init_from")))
         self._recorded = yaml.safe_load(self._parser(self._verb).dump(config, skip_none=False)) | _ONCE
         config.ckpt_path = None if found is None else str(found)
+        if found is not None and "init_from" in config.model.init_args:
+            config.model.init_args.init_from = None  # the checkpoint replaces it, and the file may be gone
 
     def predict(self, **kwargs: Any) -> None:
         """Predict without keeping all results in memory: PredictionsFile writes them."""

@@ -73,8 +73,8 @@ class ClassificationTask(LightningModule):
         self.init_from, self.init_head = init_from, init_head
 
     def setup(self, stage: str) -> None:
-        """Load the initial weights, unless a checkpoint is about to replace them."""
-        if self.init_from is not None and self.trainer.ckpt_path is None:
+        """Load the initial weights; a checkpoint that is continued replaces them afterwards."""
+        if self.init_from is not None:
             rank_zero_info(load_initial_weights(self.model, self.init_from, self.init_head))
 
     def configure_optimizers(self) -> Any:

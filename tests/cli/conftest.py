@@ -53,6 +53,7 @@ def call(monkeypatch):
     """Run a command line in this process and return its exit code."""
 
     def run(words):
+        monkeypatch.syspath_prepend(HERE)
         monkeypatch.setattr("sys.argv", ["hybrid-sbir", *words])
         try:
             main()

@@ -25,19 +25,25 @@ PLACES = {
 FEW = ["between checkpoints", "as an epoch starts", "inside a validation", "while a checkpoint is written"]
 
 
+def noisy(saboteur):
+    """A run whose weights depend on random numbers drawn while it trains."""
+    return saboteur("Noise")
+
+
 def resume_until_done(spawn, words):
     code, output = spawn([*words, "--ckpt_path", "last"])
     assert code == 0, output
 
 
 @pytest.fixture
-def reference(call, tiny, runs, outcome):
-    assert call(tiny("fit", name="whole")) == 0
+def reference(call, tiny, runs, outcome, saboteur):
+    assert call(tiny("fit", *noisy(saboteur), name="whole")) == 0
     return outcome(runs / "whole")
 
 
 def check(place, spawn, tiny, saboteur, runs, outcome, reference, *more):
     where, count = PLACES[place]
+    more = [*more, *noisy(saboteur)]
     code, output = spawn(tiny("fit", *more, *saboteur("Signal", place=where, count=count), name="killed"))
     assert code == KILLED, output
     resume_until_done(spawn, tiny("fit", *more, name="killed"))
@@ -65,12 +71,12 @@ def test_killed_with_loading_processes(spawn, tiny, saboteur, runs, outcome, ref
 @pytest.mark.slow
 def test_killed_at_twenty_random_moments(start, spawn, tiny, saboteur, runs, outcome, reference):
     rng = random.Random(0)
-    slow = saboteur("Slow", seconds=0.05)
+    noise, slow = noisy(saboteur), saboteur("Slow", seconds=0.05)
     for number in range(20):
         name = f"killed{number}"
-        process = start(tiny("fit", *slow, name=name))
+        process = start(tiny("fit", *noise, *slow, name=name))
         time.sleep(rng.uniform(0.3, 2.5))
         process.kill()
         process.join()
-        resume_until_done(spawn, tiny("fit", name=name))
+        resume_until_done(spawn, tiny("fit", *noise, name=name))
         assert outcome(runs / name) == reference, name

@@ -44,6 +44,8 @@ def test_two_runs_of_one_configuration_are_the_same(finished, call, tiny, runs, 
     assert outcome(runs / "again") == outcome(finished)
     assert call(tiny("fit", "--seed_everything", 1, name="other")) == 0
     assert outcome(runs / "other")["weights"] != outcome(finished)["weights"]
+    other = torch.load(runs / "other/checkpoints/last.ckpt", weights_only=True)
+    assert other["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]["seed"] == 1  # the order has the run's seed
 
 
 def test_a_run_is_not_overwritten_unless_asked(finished, call, tiny, capsys, outcome):
@@ -106,6 +108,8 @@ def test_fine_tuning_with_and_without_the_head(finished, call, tiny, runs, capsy
         torch.load(runs / name / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
         for name in ("run", "with", "without")
     )
+    (finished / "checkpoints/last.ckpt").unlink()
+    assert call(["validate", "--config", str(runs / "with/config.yaml")]) == 0  # a run does not need what it came from
     weights = [name for name in old if name.endswith("weight")]
     assert all(torch.equal(old[name], both[name]) for name in weights)
     assert all(torch.equal(old[name], body[name]) == (name != "model.head.weight") for name in weights)
