@@ -42,6 +42,7 @@ class _Run:
     probabilities: np.ndarray
     classes: tuple[str, ...]
     thumbnails: np.ndarray
+    thumbnail_rows: np.ndarray
 
 
 def gallery(
@@ -71,8 +72,8 @@ def gallery(
     for other in several[1:]:
         _check_same(first, other)
     shown = [
-        Sample(_picture(first.thumbnails[row]), f"sample {first.index[row]}", row)
-        for row in range(min(samples, len(first.thumbnails)))
+        Sample(_picture(picture), f"sample {first.index[row]}", row)
+        for picture, row in list(zip(first.thumbnails, first.thumbnail_rows.tolist(), strict=True))[:samples]
     ]
     models = [ModelPredictions(run.name, run.probabilities, {"parameters": run.parameters}) for run in several]
     page = prediction_page(title, first.classes, first.label, shown, models)
@@ -97,7 +98,8 @@ def _read_run(folder: Path) -> _Run:
         with np.load(path, allow_pickle=False) as archive:
             index, label, probabilities = archive["index"], archive["label"], archive["probabilities"]
             classes, thumbnails = tuple(map(str, archive["classes"])), archive["thumbnails"]
-        run = _Run(folder, name, parameters, index, label, probabilities, classes, thumbnails)
+            rows = archive["thumbnail_rows"]
+        run = _Run(folder, name, parameters, index, label, probabilities, classes, thumbnails, rows)
         _check_arrays(run)
     except _DAMAGE as problem:
         raise ValueError(f"{path} is damaged ({problem}): run `hybrid-sbir predict` again") from problem
@@ -130,6 +132,15 @@ def _check_arrays(run: _Run) -> None:
     if run.thumbnails.dtype != np.uint8 or len(shape) < 3 or shape[3:] not in ((), (1,), (3,)) or shape[0] > count:
         allowed = f"uint8 (T, H, W), (T, H, W, 1) or (T, H, W, 3) with T up to {count}"
         raise ValueError(f"thumbnails are {run.thumbnails.dtype} {shape}; {allowed} is allowed")
+    rows = run.thumbnail_rows
+    if (
+        rows.shape != shape[:1]
+        or rows.dtype.kind not in "iu"
+        or (rows.size and not 0 <= rows.min() <= rows.max() < count)
+    ):
+        raise ValueError(
+            f"thumbnail_rows are {rows.dtype} {rows.shape}; ({shape[0]},) row numbers below {count} are allowed"
+        )
 
 
 def _check_same(first: _Run, other: _Run) -> None:

@@ -21,6 +21,7 @@ def arrays(count=12, seed=0, thumbnail_shape=(16, 20, 1)):
         "probabilities": probabilities,
         "classes": np.array(CLASSES),
         "thumbnails": rng.integers(0, 255, (8, *thumbnail_shape), dtype=np.uint8),
+        "thumbnail_rows": np.arange(0, 8),
     }
 
 
@@ -148,6 +149,8 @@ def test_missing_files_are_named(tmp_path, missing):
         ({"thumbnails": np.zeros((13, 4, 4), np.uint8)}, "T up to 12"),
         ({"thumbnails": np.zeros((3, 4, 4, 2), np.uint8)}, r"\(T, H, W, 1\)"),
         ({"thumbnails": np.zeros((3, 4, 4), np.float32)}, "float32"),
+        ({"thumbnail_rows": np.arange(5, 13)}, r"thumbnail_rows are int64 \(8,\); \(8,\) row numbers below 12"),
+        ({"thumbnail_rows": np.arange(7)}, r"thumbnail_rows are int64 \(7,\)"),
         ({"classes": np.array("cat")}, "damaged"),
         ({"label": np.array([None] * 12)}, "damaged"),
     ],

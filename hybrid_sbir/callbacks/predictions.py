@@ -19,21 +19,25 @@ class PredictionsFile(Callback):
     """Write ``predictions.npz`` into the run's folder after ``predict``.
 
     It holds, in the order of the samples' indices and each sample once: ``index`` (N,) int64, ``label`` (N,) int64,
-    ``probabilities`` (N, K) float32, ``classes`` (K,) names, and ``thumbnails`` (T, H, W, C) uint8 of the
-    first T samples.
+    ``probabilities`` (N, K) float32, ``classes`` (K,) names, and ``thumbnails`` (T, H, W, C) uint8 of samples spread
+    evenly over the data set, whose rows in the other arrays are ``thumbnail_rows`` (T,) int64.
 
     Args:
-        thumbnails: T.
+        thumbnails: T, at most.
     """
 
     def __init__(self, thumbnails: int = 60) -> None:
         self._thumbnails = thumbnails
         self._parts: list[Arrays] = []
         self._images: dict[int, np.ndarray] = {}
+        self._chosen: set[int] = set()
 
     def on_predict_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget earlier predictions."""
         self._parts, self._images = [], {}
+        # Data sets are sorted by class more often than not: the first T would all be of one.
+        count = len(trainer.predict_dataloaders.dataset)
+        self._chosen = set(np.linspace(0, count - 1, min(self._thumbnails, count)).astype(int).tolist())
 
     def on_predict_batch_end(
         self,
@@ -44,10 +48,10 @@ class PredictionsFile(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keep a batch's predictions, and the images that may be among the first."""
+        """Keep a batch's predictions, and the images that are among the chosen."""
         self._parts.append({name: value.cpu().numpy() for name, value in outputs.items()})
         for place, index in enumerate(batch.index.tolist()):
-            if index < self._thumbnails:
+            if index in self._chosen:
                 self._images[index] = thumbnail(batch.image[place])
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -62,6 +66,7 @@ class PredictionsFile(Callback):
             arrays = in_order(parts)
             arrays["classes"] = np.array(getattr(getattr(trainer, "datamodule", None), "classes", ()), dtype=np.str_)
             arrays["thumbnails"] = np.stack([images[index] for index in sorted(images)])
+            arrays["thumbnail_rows"] = np.searchsorted(arrays["index"], sorted(images))
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
             buffer = io.BytesIO()

@@ -1,9 +1,11 @@
 """The parts of predictions.npz: order, repeats, thumbnails."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import torch
 
-from hybrid_sbir.callbacks.predictions import in_order, thumbnail
+from hybrid_sbir.callbacks.predictions import PredictionsFile, in_order, thumbnail
 
 
 def test_parts_come_together_in_order_and_once():
@@ -22,3 +24,22 @@ def test_thumbnails_undo_the_normalisation():
 
 def test_a_blank_sheet_is_white():
     assert (thumbnail(torch.full((1, 2, 2), 2.8)) == 255).all()
+
+
+def test_thumbnails_are_spread_over_a_sorted_data_set(tmp_path):
+    trainer = SimpleNamespace(
+        predict_dataloaders=SimpleNamespace(dataset=range(9)),
+        world_size=1,
+        is_global_zero=True,
+        default_root_dir=str(tmp_path),
+    )
+    callback = PredictionsFile(thumbnails=3)
+    callback.on_predict_epoch_start(trainer, None)
+    index = torch.arange(9)
+    batch = SimpleNamespace(index=index, image=index.float()[:, None, None, None].expand(9, 1, 2, 2))
+    callback.on_predict_batch_end(trainer, None, {"index": index, "label": index // 3}, batch, 0)
+    callback.on_predict_epoch_end(trainer, None)
+    with np.load(tmp_path / "predictions.npz") as saved:
+        assert saved["thumbnail_rows"].tolist() == [0, 4, 8]
+        assert saved["label"][saved["thumbnail_rows"]].tolist() == [0, 1, 2]
+        assert saved["thumbnails"].shape == (3, 2, 2, 1)

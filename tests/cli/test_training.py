@@ -84,6 +84,7 @@ def test_predictions(finished, call, pictures):
     assert saved["probabilities"].sum(axis=1) == pytest.approx(np.ones(13))
     assert saved["classes"].tolist() == ["class0", "class1", "class2"]
     assert (saved["thumbnails"].shape, saved["thumbnails"].dtype) == ((13, 16, 16, 1), np.uint8)
+    assert saved["thumbnail_rows"].tolist() == list(range(13))
     right = saved["probabilities"].argmax(axis=1) == saved["label"]
     assert right.mean() == pytest.approx(record(finished)["best"]["val/top1"])
 
