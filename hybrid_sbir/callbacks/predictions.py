@@ -36,7 +36,8 @@ class PredictionsFile(Callback):
         """Forget earlier predictions."""
         self._parts, self._images = [], {}
         # Data sets are sorted by class more often than not: the first T would all be of one.
-        count = len(trainer.predict_dataloaders.dataset)
+        loader: Any = trainer.predict_dataloaders
+        count = len(loader.dataset)
         self._chosen = set(np.linspace(0, count - 1, min(self._thumbnails, count)).astype(int).tolist())
 
     def on_predict_batch_end(
