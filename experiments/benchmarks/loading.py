@@ -126,6 +126,24 @@ def measure(loaders: dict[str, Callable[[], Iterable[object]]], rounds: int) -> 
     }
 
 
+def record(arguments: argparse.Namespace, results: list[dict[str, object]]) -> dict[str, object]:
+    """What was measured, with what, on what."""
+    return {
+        "setting": {"batch": BATCH, "workers": WORKERS, "channels": 1, "transform": "classification_train"},
+        "passes": {"images": arguments.images, "rounds": arguments.rounds},
+        "machine": {
+            "cpus": os.cpu_count(),
+            "processor": platform.machine(),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+            "pillow": PIL.__version__,
+            "numpy": np.__version__,
+        },
+        "results": results,
+    }
+
+
 def main() -> None:
     """Measure both data sets at both sizes and write the result beside this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -148,21 +166,7 @@ def main() -> None:
                 found = measure(contenders(data, work, root, size, arguments.images), arguments.rounds)
                 results += [{"data": data, "size": size, "loader": name, **numbers} for name, numbers in found.items()]
                 print(*(f"{data} {size} {name}: {numbers}" for name, numbers in found.items()), sep="\n", flush=True)
-    record = {
-        "setting": {"batch": BATCH, "workers": WORKERS, "channels": 1, "transform": "classification_train"},
-        "passes": {"images": arguments.images, "rounds": arguments.rounds},
-        "machine": {
-            "cpus": os.cpu_count(),
-            "processor": platform.machine(),
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
-            "pillow": PIL.__version__,
-            "numpy": np.__version__,
-        },
-        "results": results,
-    }
-    arguments.out.write_text(json.dumps(record, indent=1) + "\n")
+                arguments.out.write_text(json.dumps(record(arguments, results), indent=1) + "\n")
 
 
 if __name__ == "__main__":

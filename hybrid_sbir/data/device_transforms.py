@@ -2,7 +2,7 @@
 
 Cropping, scaling with anti-aliasing, cutting out the output window and mirroring are linear in each axis, so that they
 are two batched matrix products; the triangle filter is Pillow's, so that the result is the host's up to its rounding to
-8 bits after each axis. On a CPU this is no gain: at 224 pixels Pillow draws four times as many images a second
+8 bits after each axis. On a CPU this is no gain: at 224 pixels Pillow draws four to six times as many images a second
 (experiments/benchmarks/loading.json); it is for accelerators, where the workers then only read.
 
 Shapes: N images, C channels, H, W padded image size, S output side.
