@@ -26,14 +26,14 @@ import torchvision
 from torch.utils.data import DataLoader, SubsetRandomSampler
 from torchvision.transforms import Compose, Grayscale, Normalize, RandomHorizontalFlip, RandomResizedCrop, ToTensor
 
-from hybrid_sbir.data.dataset import KeyedDataset
 from hybrid_sbir.data.device_transforms import ViewedDataset, render
-from hybrid_sbir.data.loader import ResumableLoader
-from hybrid_sbir.data.packed import PackedStore
+from hybrid_sbir.data.loading.dataset import KeyedDataset
+from hybrid_sbir.data.loading.loader import ResumableLoader
+from hybrid_sbir.data.loading.sampler import EpochSampler
 from hybrid_sbir.data.preparation.prepare import prepare
 from hybrid_sbir.data.prepared import QuickDraw, TUBerlin
-from hybrid_sbir.data.sampler import EpochSampler
-from hybrid_sbir.data.store import SelectedStore, Store
+from hybrid_sbir.data.stores.packed import PackedStore
+from hybrid_sbir.data.stores.store import SelectedStore, Store
 from hybrid_sbir.data.transforms import Transform, preset
 
 BATCH, WORKERS, WARM_UP = 64, 2, 8

@@ -11,12 +11,12 @@ from lightning import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_warn
 from torch.utils.data import DataLoader
 
-from hybrid_sbir.data.dataset import KeyedDataset, PixelBatch, normalise
 from hybrid_sbir.data.device_transforms import ViewedBatch, ViewedDataset, render
-from hybrid_sbir.data.loader import ResumableLoader, as_is
-from hybrid_sbir.data.packed import PackedStore
-from hybrid_sbir.data.sampler import EpochSampler
-from hybrid_sbir.data.store import SelectedStore, Store, fingerprint
+from hybrid_sbir.data.loading.dataset import KeyedDataset, PixelBatch, normalise
+from hybrid_sbir.data.loading.loader import ResumableLoader, as_is
+from hybrid_sbir.data.loading.sampler import EpochSampler
+from hybrid_sbir.data.stores.packed import PackedStore
+from hybrid_sbir.data.stores.store import SelectedStore, Store, fingerprint
 from hybrid_sbir.data.transforms import CentreView, Transform, preset
 
 Part = Literal["train", "val", "test"]

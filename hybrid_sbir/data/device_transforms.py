@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from hybrid_sbir.batch import ClassificationBatch
-from hybrid_sbir.data.dataset import KeyedDataset, stack
-from hybrid_sbir.data.sampler import Key
+from hybrid_sbir.data.loading.dataset import KeyedDataset, stack
+from hybrid_sbir.data.loading.sampler import Key
 from hybrid_sbir.data.transforms import Transform, View
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from hybrid_sbir.data.datamodule import ClassificationData, Part
-from hybrid_sbir.data.drawing_store import BitmapStore, StrokeStore
-from hybrid_sbir.data.file_store import FileStore
 from hybrid_sbir.data.manifest import Manifest
-from hybrid_sbir.data.store import SelectedStore, Store, fingerprint
+from hybrid_sbir.data.stores.drawing_store import BitmapStore, StrokeStore
+from hybrid_sbir.data.stores.file_store import FileStore
+from hybrid_sbir.data.stores.store import SelectedStore, Store, fingerprint
 
 
 class Prepared(ClassificationData):

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from hybrid_sbir.data.dataset import KeyedDataset
 from hybrid_sbir.data.device_transforms import ViewedDataset, render
+from hybrid_sbir.data.loading.dataset import KeyedDataset
 from hybrid_sbir.data.transforms import list_presets, preset
 
 

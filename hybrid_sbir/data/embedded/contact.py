@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from hybrid_sbir.data.store import Store
+from hybrid_sbir.data.stores.store import Store
 
 GAP = 4
 CAPTION = 18

@@ -18,10 +18,10 @@ from typing import IO, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from hybrid_sbir.data.npy_writer import NpyWriter
 from hybrid_sbir.data.preparation.intake import Intake, Row
 from hybrid_sbir.data.preparation.members import DAMAGE, Archive, ArchiveError, Problem
 from hybrid_sbir.data.splits import order
+from hybrid_sbir.data.stores.npy_writer import NpyWriter
 from hybrid_sbir.data.strokes import parse_simplified
 
 _KEY = re.compile(rb'"key_id"\s*:\s*"?(\d+)')

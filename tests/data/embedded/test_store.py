@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from hybrid_sbir.data.embedded import CLASSES, EmbeddedStore, contact_sheet, draw_photo, draw_sketch
-from hybrid_sbir.data.store import Store, fingerprint
+from hybrid_sbir.data.stores.store import Store, fingerprint
 
 
 def test_classes_take_turns():

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from hybrid_sbir.data.manifest import Manifest
-from hybrid_sbir.data.npy_writer import NpyWriter
 from hybrid_sbir.data.preparation import quickdraw
 from hybrid_sbir.data.preparation.members import ArchiveError
 from hybrid_sbir.data.preparation.prepare import prepare
+from hybrid_sbir.data.stores.npy_writer import NpyWriter
 
 
 def drawing(key, strokes=None):

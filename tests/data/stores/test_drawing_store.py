@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from hybrid_sbir.data.drawing_store import BitmapStore, StrokeStore
+from hybrid_sbir.data.stores.drawing_store import BitmapStore, StrokeStore
 from hybrid_sbir.data.strokes import rasterize
 
 DRAWINGS = [

@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from hybrid_sbir.data.mapped import MappedArray
-from hybrid_sbir.data.npy_writer import NpyWriter
-from hybrid_sbir.data.store import Store, fingerprint, state_of
+from hybrid_sbir.data.stores.mapped import MappedArray
+from hybrid_sbir.data.stores.npy_writer import NpyWriter
+from hybrid_sbir.data.stores.store import Store, fingerprint, state_of
 from hybrid_sbir.data.transforms import CentreView
 from hybrid_sbir.durable import sync_folder, write_durably
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybrid_sbir.data.sampler import EpochSampler
+from hybrid_sbir.data.loading.sampler import EpochSampler
 
 
 def epoch_of(sampler, epoch):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hybrid_sbir.data.file_store import FileStore, FolderStore, ListStore, class_folders
 from hybrid_sbir.data.images import ImageProblem
 from hybrid_sbir.data.listfile import write_list, write_mapping
+from hybrid_sbir.data.stores.file_store import FileStore, FolderStore, ListStore, class_folders
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hybrid_sbir.data.file_store import FolderStore
 from hybrid_sbir.data.images import ImageProblem
-from hybrid_sbir.data.packed import PackedStore
-from hybrid_sbir.data.store import SelectedStore
+from hybrid_sbir.data.stores.file_store import FolderStore
+from hybrid_sbir.data.stores.packed import PackedStore
+from hybrid_sbir.data.stores.store import SelectedStore
 from hybrid_sbir.data.transforms import preset
 
 
@@ -89,7 +89,7 @@ def test_a_bad_image_is_named_and_nothing_is_left(source, tmp_path):
 
 
 def test_a_full_disk_leaves_nothing_behind(source, tmp_path, monkeypatch):
-    from hybrid_sbir.data import packed as module
+    from hybrid_sbir.data.stores import packed as module
 
     def full(*_):
         raise OSError(28, "No space left on device")

@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from hybrid_sbir.batch import ClassificationBatch
-from hybrid_sbir.data.sampler import EpochSampler
+from hybrid_sbir.data.loading.sampler import EpochSampler
 
 
 def as_is(batch: Any) -> Any:

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hybrid_sbir.batch import ClassificationBatch
-from hybrid_sbir.data.sampler import Key
-from hybrid_sbir.data.store import Store
+from hybrid_sbir.data.loading.sampler import Key
+from hybrid_sbir.data.stores.store import Store
 from hybrid_sbir.data.transforms import Transform
 
 

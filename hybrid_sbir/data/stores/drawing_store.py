@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hybrid_sbir.data.mapped import MappedArray
-from hybrid_sbir.data.store import Names
+from hybrid_sbir.data.stores.mapped import MappedArray
+from hybrid_sbir.data.stores.store import Names
 from hybrid_sbir.data.strokes import Drawing, rasterize
 
 _BITMAP_SIDE = 28

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from hybrid_sbir.batch import ClassificationBatch
-from hybrid_sbir.data.dataset import KeyedDataset, keyed_rng
+from hybrid_sbir.data.loading.dataset import KeyedDataset, keyed_rng
 from hybrid_sbir.data.transforms import preset
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hybrid_sbir.data.store import Names, SelectedStore, fingerprint, state_of
+from hybrid_sbir.data.stores.store import Names, SelectedStore, fingerprint, state_of
 
 
 class Letters:

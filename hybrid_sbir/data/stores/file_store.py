@@ -10,7 +10,7 @@ from PIL import Image
 
 from hybrid_sbir.data.images import Mode, read_image
 from hybrid_sbir.data.listfile import read_list, read_mapping
-from hybrid_sbir.data.store import Names
+from hybrid_sbir.data.stores.store import Names
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 

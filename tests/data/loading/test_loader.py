@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, SequentialSampler
 
-from hybrid_sbir.data.dataset import KeyedDataset
 from hybrid_sbir.data.images import ImageProblem
-from hybrid_sbir.data.loader import ResumableLoader, as_is
-from hybrid_sbir.data.sampler import EpochSampler
+from hybrid_sbir.data.loading.dataset import KeyedDataset
+from hybrid_sbir.data.loading.loader import ResumableLoader, as_is
+from hybrid_sbir.data.loading.sampler import EpochSampler
 from hybrid_sbir.data.transforms import preset
 
 
