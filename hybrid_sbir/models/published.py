@@ -20,14 +20,12 @@ from hybrid_sbir.models.stage import Stage
 
 Pairs = Iterator[tuple[str, str]]
 
-_SHORTCUT = {"shortcut": "downsample"}
+_BOTTLENECK = {f"conv{i}": f"conv{i}" for i in (1, 2, 3)} | {f"norm{i}": f"bn{i}" for i in (1, 2, 3)}
+_BOTTLENECK["shortcut"] = "downsample"
+
 _LAYERS: dict[type[nn.Module], dict[str, str]] = {
-    Bottleneck: {f"{ours}{i}": f"{theirs}{i}" for i in (1, 2, 3) for ours, theirs in (("conv", "conv"), ("norm", "bn"))}
-    | _SHORTCUT,
-    PreActivationBottleneck: {
-        f"{ours}{i}": f"{theirs}{i}" for i in (1, 2, 3) for ours, theirs in (("conv", "conv"), ("norm", "bn"))
-    }
-    | _SHORTCUT,
+    Bottleneck: _BOTTLENECK,
+    PreActivationBottleneck: _BOTTLENECK,
     SANBlock: {
         "norm1": "bn1",
         "attention.phi": "sam.conv1",

@@ -16,7 +16,19 @@ def _projection(in_channels: int, channels: int, stride: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
 
 
-class Bottleneck(nn.Module):
+class _Convolutions(nn.Module):
+    """The three convolutions and the shortcut; the orders differ in what is normalised, and when."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.inner = channels // _REDUCTION
+        self.conv1 = nn.Conv2d(in_channels, self.inner, 1, bias=False)
+        self.conv2 = nn.Conv2d(self.inner, self.inner, 3, stride, padding=1, bias=False)
+        self.conv3 = nn.Conv2d(self.inner, channels, 1, bias=False)
+        self.shortcut = _projection(in_channels, channels, stride)
+
+
+class Bottleneck(_Convolutions):
     """1x1, 3x3, 1x1 convolutions around a shortcut (He et al., CVPR 2016, fig. 5), conv-bn-relu.
 
     The 3x3 convolution carries the stride, as in PyTorch's models ("ResNet 1.5").
@@ -28,15 +40,10 @@ class Bottleneck(nn.Module):
     """
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
-        super().__init__()
-        inner = channels // _REDUCTION
-        self.conv1 = nn.Conv2d(in_channels, inner, 1, bias=False)
-        self.norm1 = nn.BatchNorm2d(inner)
-        self.conv2 = nn.Conv2d(inner, inner, 3, stride, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(inner)
-        self.conv3 = nn.Conv2d(inner, channels, 1, bias=False)
+        super().__init__(in_channels, channels, stride)
+        self.norm1 = nn.BatchNorm2d(self.inner)
+        self.norm2 = nn.BatchNorm2d(self.inner)
         self.norm3 = nn.BatchNorm2d(channels)
-        self.shortcut = _projection(in_channels, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, D, OH, OW)."""
@@ -45,7 +52,7 @@ class Bottleneck(nn.Module):
         return F.relu(self.norm3(self.conv3(y)) + self.shortcut(x))
 
 
-class PreActivationBottleneck(nn.Module):
+class PreActivationBottleneck(_Convolutions):
     """The bottleneck with bn-relu-conv inside the branch and nothing after the sum (He et al., ECCV 2016, fig. 1b).
 
     The shortcut projects the raw input and keeps its batch norm, as the thesis's models do.
@@ -57,15 +64,10 @@ class PreActivationBottleneck(nn.Module):
     """
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
-        super().__init__()
-        inner = channels // _REDUCTION
+        super().__init__(in_channels, channels, stride)
         self.norm1 = nn.BatchNorm2d(in_channels)
-        self.conv1 = nn.Conv2d(in_channels, inner, 1, bias=False)
-        self.norm2 = nn.BatchNorm2d(inner)
-        self.conv2 = nn.Conv2d(inner, inner, 3, stride, padding=1, bias=False)
-        self.norm3 = nn.BatchNorm2d(inner)
-        self.conv3 = nn.Conv2d(inner, channels, 1, bias=False)
-        self.shortcut = _projection(in_channels, channels, stride)
+        self.norm2 = nn.BatchNorm2d(self.inner)
+        self.norm3 = nn.BatchNorm2d(self.inner)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, D, OH, OW)."""

@@ -24,6 +24,14 @@ def _views(padded: Tensor, window: Window, size: tuple[int, int]) -> list[Tensor
     return [padded[..., y : y + reach_y : window.stride, x : x + reach_x : window.stride] for y, x in window.offsets()]
 
 
+def _fold(grad: Tensor, window: Window, padded_size: torch.Size) -> Tensor:
+    """Add each neighbour's part (N, R, K, OH, OW) to where it came from in the padded map."""
+    padded = grad.new_zeros(padded_size)
+    for k, view in enumerate(_views(padded, window, (grad.shape[-2], grad.shape[-1]))):
+        view.add_(grad[:, :, k])
+    return padded
+
+
 class _Aggregation(torch.autograd.Function):
     """Aggregate an already padded map; the border's gradient is left to the differentiable padding."""
 
@@ -78,10 +86,7 @@ class _Subtraction(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         grad = grad.unflatten(3, ctx.size)
-        grad_padded = grad.new_zeros(ctx.padded_size)
-        for k, view in enumerate(_views(grad_padded, ctx.window, ctx.size)):
-            view.sub_(grad[:, :, k])
-        return grad.sum(2), grad_padded, None
+        return grad.sum(2), _fold(grad, ctx.window, ctx.padded_size).neg_(), None
 
 
 class _Windows(torch.autograd.Function):
@@ -95,11 +100,7 @@ class _Windows(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        grad = grad.unflatten(3, ctx.size)
-        grad_padded = grad.new_zeros(ctx.padded_size)
-        for k, view in enumerate(_views(grad_padded, ctx.window, ctx.size)):
-            view.add_(grad[:, :, k])
-        return grad_padded, None, None
+        return _fold(grad.unflatten(3, ctx.size), ctx.window, ctx.padded_size), None, None
 
 
 def windows(x: Tensor, window: Window) -> Tensor:
