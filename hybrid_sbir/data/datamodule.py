@@ -137,7 +137,7 @@ class ClassificationData(LightningDataModule, ABC):
         """Open the parts that a stage needs.
 
         Raises:
-            ValueError: in ``fit``, if validation has a class that training lacks.
+            ValueError: in ``fit``, if a class has no samples, or validation has one that training lacks.
         """
         self._open(stage)
         if stage == "fit":
@@ -149,6 +149,12 @@ class ClassificationData(LightningDataModule, ABC):
 
     def _compare_parts(self) -> None:
         train, val = (np.bincount(self.part(part).labels, minlength=self.num_classes) > 0 for part in ("train", "val"))
+        empty = [self.classes[label] for label in np.flatnonzero(~val & ~train)]
+        if empty:
+            raise ValueError(
+                f"{len(empty)} of {self.num_classes} classes have no sample at all: {', '.join(empty[:5])}; "
+                "add samples, or leave these classes out with 'classes'"
+            )
         unlearnt = [self.classes[label] for label in np.flatnonzero(val & ~train)]
         if unlearnt:
             raise ValueError(

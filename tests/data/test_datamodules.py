@@ -140,6 +140,12 @@ class TestListFiles:
         assert (data.num_classes, len(data.part("train")), len(data.part("val"))) == (2, 16, 4)
         assert [batch.label.tolist() for batch in data.val_dataloader()] == [[0, 0, 1, 1]]
 
+    def test_a_class_without_any_sample(self, lists, tmp_path):
+        write_mapping(tmp_path / "mapping.txt", ["ant", "bee", "cat"])
+        with pytest.raises(ValueError, match="1 of 3 classes have no sample at all: cat; add samples, or leave"):
+            ListFiles(**lists, **SMALL).setup("fit")
+        ListFiles(**lists, **SMALL, classes=["ant", "bee"]).setup("fit")
+
     def test_a_validation_class_without_training_samples(self, lists, tmp_path):
         write_list(tmp_path / "train.txt", [f"ant/{i:03}.png" for i in range(8)], [0] * 8)
         with pytest.raises(
