@@ -12,7 +12,7 @@ RUN := $(BIN)/hybrid-sbir
 export MALLOC_MMAP_MAX_ ?= 0
 export MALLOC_TRIM_THRESHOLD_ ?= -1
 
-.PHONY: help setup demo test test-slow lint format bench-loading data-tu-berlin table-4.1 clean
+.PHONY: help setup demo test test-slow lint format bench-loading data-tu-berlin table-4.1 train-gpu clean
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -77,6 +77,7 @@ $(TU_BERLIN): | setup
 PRESET ?= quick
 SEEDS ?= 0
 VARIANTS ?= resnet26:pre hib_patch_2_2:pre
+OPTIONS ?=
 TABLE_4_1 := runs/table-4.1/$(PRESET)
 TABLE_4_1_RUNS := $(foreach v,$(VARIANTS),$(foreach s,$(SEEDS),$(TABLE_4_1)/$(subst :,-,$(v))-seed$(s)))
 
@@ -92,11 +93,15 @@ $(TABLE_4_1)/%/.done: $(TU_BERLIN)
 table_4_1_options = --config experiments/base/classification.yaml --config experiments/data/tu_berlin.yaml \
   --config experiments/table_4_1/$(PRESET).yaml --data.init_args.root $(ROOT) --runs $(TABLE_4_1) --name $(1) \
   --model.init_args.backbone $(call part,1,$(1)) --model.init_args.activation $(call part,2,$(1)) \
-  --seed_everything $(patsubst seed%,%,$(call part,3,$(1)))
+  --seed_everything $(patsubst seed%,%,$(call part,3,$(1))) $(OPTIONS)
+
+EPOCHS ?= 100
+train-gpu:  ## the thesis's TU-Berlin regime at 224 x 224 for VARIANTS on a GPU, in EPOCHS
+	$(MAKE) table-4.1 PRESET=thesis OPTIONS='--trainer.accelerator gpu --trainer.max_epochs $(EPOCHS) --data.init_args.num_workers 12'
 
 # ---- measurements ----
-bench-loading: setup $(TU_BERLIN)  ## images/s of the loaders beside torchvision's ImageFolder
-	$(BIN)/python experiments/benchmarks/loading.py
+bench-loading: setup  ## images/s of the loaders beside torchvision's ImageFolder (DATA=folder of the archives)
+	$(BIN)/python experiments/benchmarks/loading.py --data $(DATA)
 
 clean:  ## remove the demo and caches (never data/ or runs/)
 	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis build
