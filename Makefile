@@ -48,13 +48,9 @@ DEMO_CONFIG := --config experiments/base/classification.yaml --config experiment
   --config experiments/overlays/quick.yaml --config experiments/overlays/demo.yaml --runs $(DEMO)
 
 demo: $(DEMO_MODELS:%=$(DEMO)/%/.done)  ## train a hybrid and ResNet26 briefly on the embedded set, compare, draw a page
-	$(RUN) report --runs '[$(DEMO)]' --out $(DEMO)/comparison.md
-	$(RUN) gallery --runs '[$(call list,$(DEMO_MODELS:%=$(DEMO)/%))]' --out $(DEMO)/predictions.html
+	$(RUN) report $(DEMO_MODELS:%=$(DEMO)/%) --out $(DEMO)/comparison.md
+	$(RUN) gallery $(DEMO_MODELS:%=$(DEMO)/%) --out $(DEMO)/predictions.html --title 'Embedded sketches'
 	@echo "The predictions as a page: $(DEMO)/predictions.html"
-
-empty :=
-comma := ,
-list = $(subst $(empty) $(empty),$(comma),$(strip $(1)))
 
 $(DEMO)/%/.done: | setup
 	$(RUN) fit $(DEMO_CONFIG) --model.init_args.backbone $* --name $* --ckpt_path last
@@ -82,7 +78,7 @@ TABLE_4_1 := runs/table-4.1/$(PRESET)
 TABLE_4_1_RUNS := $(foreach v,$(VARIANTS),$(foreach s,$(SEEDS),$(TABLE_4_1)/$(subst :,-,$(v))-seed$(s)))
 
 table-4.1: $(TABLE_4_1_RUNS:%=%/.done)  ## TU-Berlin top-1/top-5 beside the thesis's (PRESET=quick|thesis, VARIANTS, SEEDS, DATA)
-	$(RUN) report --runs '[$(call list,$(TABLE_4_1_RUNS))]' --reference experiments/table_4_1/thesis.csv --out $(TABLE_4_1)/table.md
+	$(RUN) report $(TABLE_4_1_RUNS) --reference experiments/table_4_1/thesis.csv --out $(TABLE_4_1)/table.md
 
 # A run's folder names its settings: BACKBONE-ACTIVATION-seedN.
 part = $(word $(1),$(subst -, ,$(notdir $(2))))

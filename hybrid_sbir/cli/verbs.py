@@ -1,10 +1,13 @@
 """The verbs: a sentence about each, and where it is. Nothing here imports what a verb needs before it is called."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from inspect import signature
+from itertools import takewhile
+from typing import Any, get_origin
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,29 @@ class Verb:
             return
         from jsonargparse import auto_cli
 
-        result = auto_cli(self._function(), args=arguments, prog=f"hybrid-sbir {name}", exit_on_error=False)
+        function = self._function()
+        words = _gather(arguments) if _takes_several(function) else arguments
+        result = auto_cli(function, args=words, prog=f"hybrid-sbir {name}", exit_on_error=False)
         for line in result if isinstance(result, list) else []:
             print(line)
 
     def _function(self) -> Callable[..., Any]:
         module, _, function = (self.target or "").partition(":")
         return getattr(import_module(module), function)
+
+
+def _takes_several(function: Callable[..., Any]) -> bool:
+    """Whether the verb's first argument is a list, as of a report's runs."""
+    first = next(iter(signature(function).parameters.values()))
+    return get_origin(first.annotation) is list
+
+
+def _gather(arguments: list[str]) -> list[str]:
+    """Make one list of the words before the first option: ``report a b --out t`` names two runs, as one expects."""
+    several = list(takewhile(lambda word: not word.startswith("-"), arguments))
+    if not several or several[0].startswith("["):
+        return arguments
+    return [json.dumps(several), *arguments[len(several) :]]
 
 
 VERBS = {
