@@ -5,6 +5,7 @@ import multiprocessing
 import runpy
 from pathlib import Path
 
+import lightning.pytorch  # noqa: F401 - its log handler keeps the stderr of its import: not one that a test closes
 import numpy as np
 import pytest
 import torch
