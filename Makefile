@@ -11,6 +11,8 @@ RUN := $(BIN)/hybrid-sbir
 # glibc gives large tensors back to the kernel at every step; a third of a CPU run's time went there.
 export MALLOC_MMAP_MAX_ ?= 0
 export MALLOC_TRIM_THRESHOLD_ ?= -1
+# A thread that waits spins first; beside any other busy process two spinning threads hold each other up tenfold.
+export GOMP_SPINCOUNT ?= 1000
 
 .PHONY: help setup demo test test-slow lint format bench-loading data-tu-berlin table-4.1 train-gpu clean
 help:  ## list the targets
