@@ -93,7 +93,8 @@ class ListFiles(ClassificationData):
             val: list file of the validation part.
             mapping: lines of ``class<TAB>label``.
             test: list file of the test part; by default the validation part is tested.
-            root: where the listed files are now; by default relative paths start at the list's folder.
+            root: where the listed files are now; by default relative paths start at the list's folder, and absolute
+                ones are used as they are.
             options: see :class:`~hybrid_sbir.data.datamodule.ClassificationData`.
 
         Raises:

@@ -22,7 +22,10 @@ class ListFileError(ValueError):
 
 
 def read_list(
-    path: Path | str, root: Path | str | None = None, mapping: Mapping[str, int] | None = None
+    path: Path | str,
+    root: Path | str | None = None,
+    mapping: Mapping[str, int] | None = None,
+    keep_existing: bool = False,
 ) -> tuple[list[str], np.ndarray]:
     """Read a list of ``path<TAB>label`` lines.
 
@@ -30,14 +33,15 @@ def read_list(
         path: the list file, UTF-8; empty lines are skipped.
         root: where the listed files are now. Without it the paths are returned as they are written and not looked up.
         mapping: class to label, as :func:`read_mapping` returns it; labels it does not have are refused.
+        keep_existing: with a root, leave absolute paths of files that exist as they are.
 
     Returns:
-        The paths in the order of the file, (N,), and their labels, (N,), int64.
+        The paths in the order of the file, (N,), with a root those below it, and their labels, (N,), int64.
 
     Raises:
         FileNotFoundError: if listed files do not exist under ``root``; the first ones and their number are given.
-        ListFileError: if a line is not ``path<TAB>label``, a path is listed twice, a label is not in ``mapping``, or
-            the list is empty.
+        ListFileError: if a line is not ``path<TAB>label``, a path is listed twice or two are one file under ``root``,
+            a label is not in ``mapping``, or the list is empty.
     """
     path = Path(path)
     paths: list[str] = []
@@ -59,7 +63,11 @@ def read_list(
     _refuse(path, bad)
     if not paths:
         raise ListFileError(f"{path} lists no file; expected lines of path<TAB>label")
-    return _rebase(path, paths, Path(root)) if root is not None else paths, np.array(labels, dtype=np.int64)
+    if root is not None:
+        places = _rebase(path, paths, Path(root), keep_existing)
+        _refuse_merged(path, paths, places, Path(root))
+        paths = places
+    return paths, np.array(labels, dtype=np.int64)
 
 
 def write_list(path: Path | str, paths: Sequence[str], labels: Sequence[int] | np.ndarray) -> None:
@@ -180,23 +188,29 @@ def _encode(text: str) -> bytes | None:
     return content if content.decode("utf-8", "surrogateescape") == text else None
 
 
-def _rebase(list_file: Path, paths: list[str], root: Path) -> list[str]:
+def _rebase(list_file: Path, paths: list[str], root: Path, keep_existing: bool) -> list[str]:
+    """Return where the listed files are, below ``root``; absolute only where ``keep_existing`` keeps them."""
+    above = os.path.join(root, "")  # noqa: PTH118 joined to a million paths
+
     @cache
     def folders(parent: str) -> list[str]:
         """Return the existing folders under ``root`` that a file of ``parent`` may lie in, longest tail first."""
         parts = [part for part in parent.split("/") if part not in ("", ".")]
         starts = range(len(parts) + 1) if parent.startswith("/") else (0,)
-        tails = (os.path.join(root, *parts[start:]) for start in starts)  # noqa: PTH118 a million of them
-        return [tail for tail in tails if os.path.isdir(tail)]  # noqa: PTH112
+        tails = ("".join(f"{part}/" for part in parts[start:]) for start in starts)
+        return [tail for tail in tails if os.path.isdir(above + tail)]  # noqa: PTH112
 
     found, missing = [], []
     for path in paths:
+        if keep_existing and path.startswith("/") and os.path.isfile(path):  # noqa: PTH113
+            found.append(path)
+            continue
         if ".." in path.split("/"):
-            raise ListFileError(f"{list_file} lists '{path}': with a root, '..' in a path is not allowed")
+            raise ListFileError(f"{list_file} lists '{path}': '..' is not allowed in a path below {root}")
         parent, _, name = path.rpartition("/")
         parent = parent or ("/" if path.startswith("/") else "")
-        places = (f"{folder}/{name}" for folder in folders(parent))
-        here = next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113
+        places = (folder + name for folder in folders(parent))
+        here = next((place for place in places if os.path.isfile(above + place)), None)  # noqa: PTH113
         found.append(here) if here else missing.append(path)
     if missing:
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
@@ -205,6 +219,23 @@ def _rebase(list_file: Path, paths: list[str], root: Path) -> list[str]:
             f"{', '.join(missing[:_SHOWN])}{more}; root must be the folder that their tails are in"
         )
     return found
+
+
+def _refuse_merged(list_file: Path, paths: list[str], places: list[str], root: Path) -> None:
+    """Refuse different entries that became one file: one of them is missing, and its label would be wrong."""
+    above = os.path.abspath(root)  # noqa: PTH100
+    listed_as: dict[str, str] = {}
+    merged = []
+    for path, place in zip(paths, places, strict=True):
+        first = listed_as.setdefault(os.path.normpath(os.path.join(above, place)), path)  # noqa: PTH118
+        if first is not path:
+            merged.append(f"'{first}' and '{path}' are both {place}")
+    if merged:
+        more = f"; and {len(merged) - _SHOWN} more" if len(merged) > _SHOWN else ""
+        raise ListFileError(
+            f"{list_file} lists different paths that are one file under {root}: {'; '.join(merged[:_SHOWN])}{more}; "
+            "give the root below which all of them lie, or remove the repeated lines"
+        )
 
 
 def _refuse(path: Path, bad: list[str]) -> None:

@@ -54,15 +54,30 @@ def photos(tmp_path) -> Path:
 
 
 def test_absolute_paths_are_matched_by_their_longest_tail(tmp_path, photos):
-    listed = ["/home/me/png/cat/1.png", "/home/me/png/dog/1.png", "/home/me/png/cat/2.png", "png/cat/1.png"]
+    listed = ["/home/me/png/cat/1.png", "/home/me/png/dog/1.png", "/home/me/png/cat/2.png", "cat/1.png"]
     write_list(tmp_path / "list.txt", listed, [0, 1, 0, 0])
     found, _ = read_list(tmp_path / "list.txt", root=photos)
-    assert [str(Path(path).relative_to(photos)) for path in found] == [
-        "png/cat/1.png",
-        "png/dog/1.png",
-        "cat/2.png",
-        "png/cat/1.png",
-    ]
+    assert found == ["png/cat/1.png", "png/dog/1.png", "cat/2.png", "cat/1.png"]
+
+
+@pytest.mark.parametrize("root", ["root", "./root/", ".."])
+def test_a_relative_root_gives_paths_below_it(tmp_path, photos, monkeypatch, root):
+    write_list(tmp_path / "list.txt", ["/x/cat/2.png"], [0])
+    (tmp_path / "root" / "inner").mkdir()
+    monkeypatch.chdir(photos / "inner" if root == ".." else tmp_path)
+    assert read_list(tmp_path / "list.txt", root=root)[0] == ["cat/2.png"]
+
+
+def test_different_entries_that_become_one_file_are_named(tmp_path, photos):
+    write_list(tmp_path / "list.txt", ["/a/cat/2.png", "/b/cat/2.png", "png/dog/1.png"], [0, 1, 1])
+    with pytest.raises(
+        ListFileError,
+        match=r"list\.txt lists different paths .*: '/a/cat/2\.png' and '/b/cat/2\.png' are both cat/2\.png; give the",
+    ):
+        read_list(tmp_path / "list.txt", root=photos)
+    write_list(tmp_path / "list.txt", [str(photos / "cat/2.png"), "cat/2.png"], [0, 1])
+    with pytest.raises(ListFileError, match=r"are both cat/2\.png"):
+        read_list(tmp_path / "list.txt", root=photos, keep_existing=True)
 
 
 def test_missing_files_are_counted_and_the_first_ones_named(tmp_path, photos):
@@ -76,7 +91,7 @@ def test_missing_files_are_counted_and_the_first_ones_named(tmp_path, photos):
 
 def test_a_listed_path_cannot_leave_the_root(tmp_path, photos):
     write_list(tmp_path / "list.txt", ["../list.txt"], [0])
-    with pytest.raises(ListFileError, match=r"with a root, '\.\.' in a path is not allowed"):
+    with pytest.raises(ListFileError, match=r"'\.\.' is not allowed in a path below"):
         read_list(tmp_path / "list.txt", root=photos)
 
 

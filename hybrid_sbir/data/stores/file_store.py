@@ -58,7 +58,7 @@ class FileStore:
         return len(self._names)
 
     def name(self, index: int) -> str:
-        """Return the file's path below the root."""
+        """Return the file's path below the root; an absolute one where it was given so."""
         return self._names[index]
 
     def read(self, index: int) -> Image.Image:
@@ -163,15 +163,16 @@ class ListStore(FileStore):
         Args:
             list_file: lines of ``path<TAB>label``.
             mapping: lines of ``class<TAB>label``.
-            root: where the listed files are now; by default relative paths start at the list's folder.
+            root: where the listed files are now; by default relative paths start at the list's folder, and absolute
+                ones are used as they are, or looked for below that folder where they do not exist.
             mode: see :class:`FileStore`.
             min_side: see :class:`FileStore`.
 
         Raises:
             FileNotFoundError: if a listed file is missing.
-            ListFileError: if the list or the mapping is damaged.
+            ListFileError: if the list or the mapping is damaged, or two listed paths are one file.
         """
         labels_by_class = read_mapping(mapping)
         folder = Path(root if root is not None else Path(list_file).parent)
-        names, labels = read_list(list_file, folder, labels_by_class)
+        names, labels = read_list(list_file, folder, labels_by_class, keep_existing=root is None)
         super().__init__(folder, names, labels, tuple(labels_by_class), mode, min_side)

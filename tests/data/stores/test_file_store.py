@@ -87,7 +87,30 @@ class TestListStore:
         store = ListStore(lists / "part.txt", lists / "mapping.txt")
         assert (store.classes, store.labels.tolist(), len(store)) == (("dog", "cat"), [1, 0], 2)
         assert store.read(0).getpixel((0, 0)) == 120
-        assert store.name(1).endswith("dog/b.png")
+        assert names(store) == ["cat/z.bmp", "dog/b.png"]
+
+    @pytest.mark.parametrize("given", [None, ".", "../data"])
+    def test_relative_paths_of_list_and_root(self, lists, monkeypatch, given):
+        (lists / "data").mkdir()
+        for name in ("cat", "dog"):
+            (lists / name).rename(lists / "data" / name)
+        for name in ("part.txt", "mapping.txt"):
+            (lists / name).rename(lists / "data" / name)
+        monkeypatch.chdir(lists / "data" if given else lists)
+        where = "" if given else "data/"
+        store = ListStore(f"{where}part.txt", f"{where}mapping.txt", given)
+        assert names(store) == ["cat/z.bmp", "dog/b.png"]
+        assert [store.read(i).size for i in range(2)] == [(8, 6)] * 2
+
+    def test_without_a_root_absolute_paths_that_exist_are_used(self, lists, tmp_path_factory):
+        away = tmp_path_factory.mktemp("away") / "cat" / "z.bmp"
+        away.parent.mkdir()
+        Image.new("L", (3, 3)).save(away)
+        write_list(lists / "part.txt", [str(away), "dog/b.png"], [1, 0])
+        store = ListStore(lists / "part.txt", lists / "mapping.txt")
+        assert names(store) == [str(away), "dog/b.png"]
+        assert store.read(0).size == (3, 3)
+        assert ListStore(lists / "part.txt", lists / "mapping.txt", lists).name(0) == "cat/z.bmp"
 
     def test_absolute_paths_of_another_machine(self, lists, root):
         write_list(lists / "part.txt", ["/home/someone/data/cat/z.bmp"], [1])
