@@ -162,7 +162,7 @@ class Manifest:
             self._check_file(path, expected)
 
 
-_AGAIN = "prepare the data again: hybrid-sbir data prepare ... --overwrite"
+_AGAIN = "prepare the data again: hybrid-sbir data prepare ... --overwrite true"
 
 
 def split_part(root: Path | str, split: str, part: str) -> tuple[list[str], np.ndarray]:

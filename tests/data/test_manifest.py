@@ -47,7 +47,7 @@ def test_missing(tmp_path):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1', "\x00"])
 def test_no_manifest(root, text):
     (root / "manifest.json").write_text(text)
-    with pytest.raises(ManifestError, match=r"is no manifest .*; prepare the data again: .*--overwrite"):
+    with pytest.raises(ManifestError, match=r"is no manifest .*; prepare the data again: .*--overwrite true$"):
         Manifest.load(root)
 
 

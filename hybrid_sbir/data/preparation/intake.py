@@ -66,12 +66,14 @@ def take_images(archive: Archive, folder: Path, layout: str, workers: int | None
     """
     sorting = sort_members(archive, layout)
     intake = Intake("images", problems=list(archive.problems), ignored=dict(sorting.ignored))
+    lost: set[str] = set()
     in_place = archive.kind == "folder"
     if in_place:
         (folder / "images").symlink_to(archive.path.resolve(), target_is_directory=True)
     else:
-        intake.problems += extract(archive, sorting.images.keys(), folder / "images", progress)
-    lost = {problem.path for problem in intake.problems}
+        refused = extract(archive, sorting.images.keys(), folder / "images", progress)
+        intake.problems += refused
+        lost = {problem.path for problem in refused}  # not the archive's own: of a repeated path the first is there
     paths = sorted(sorting.images.keys() - lost, key=lambda path: (sorting.images[path].class_name, path))
     for path, digest, reason in check_images(folder / "images", paths, workers, progress):
         if not reason:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from hybrid_sbir.data.preparation.members import Archive, ArchiveError
+from hybrid_sbir.data.preparation.members import Archive, ArchiveError, Problem
 
 EXTENSIONS = (".png", ".jpg", ".jpeg")
 
@@ -64,8 +64,8 @@ def sort_members(archive: Archive, layout: str) -> Sorting:
     LAYOUTS[layout](archive, candidates, sorting)
     if not sorting.images:
         raise ArchiveError(
-            f"{archive.path} has {len(archive.members)} files, but no image where {layout} has them "
-            f"({_EXPECTED[layout]}); {_first(archive.members)}"
+            f"{archive.path} has {len(archive.members)} usable files, but no image where {layout} has them "
+            f"({_EXPECTED[layout]}); {_first(archive.members, archive.problems)}"
         )
     return sorting
 
@@ -182,6 +182,10 @@ _EXPECTED = {
 }
 
 
-def _first(members: Iterable[tuple[str, int]]) -> str:
+def _first(members: Iterable[tuple[str, int]], problems: Sequence[Problem]) -> str:
     names = [path for path, _ in members][:3]
-    return f"its first files are {', '.join(names)}" if names else "it is empty"
+    words = [f"its first files are {', '.join(names)}"] if names else []
+    if problems:
+        quoted = "; ".join(f"{path!r}: {reason}" for path, reason in problems[:3])
+        words.append(f"{len(problems)} files cannot be used, {'the first ones' if problems[3:] else 'namely'} {quoted}")
+    return "; ".join(words) or "it is empty"

@@ -145,7 +145,7 @@ def _existing(target: Path, name: str, record: dict[str, Any], options: dict[str
     ):
         if was != now:
             raise PrepareError(
-                f"{target} was prepared with another {what}: {was}, now {now}; give --overwrite to replace it, "
+                f"{target} was prepared with another {what}: {was}, now {now}; give --overwrite true to replace it, "
                 f"or --into another name to keep both"
             )
     return manifest

@@ -145,6 +145,31 @@ def test_unusable_files_are_named_and_the_run_goes_on(tmp_path, monkeypatch, cap
     assert "ignored 1 (outside of any class folder): top.png" in printed
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_of_a_repeated_path_the_first_file_is_taken(tmp_path):
+    archive = zipped(tmp_path / "sketches.zip", tu_berlin())
+    with zipfile.ZipFile(archive, "a") as appended:
+        appended.writestr("png/class 1/13.png", image(99))
+    manifest = run("tu_berlin", archive, tmp_path / "data")
+    assert [(problem["path"], problem["reason"][:8]) for problem in manifest.problems] == [
+        ("png/class 1/13.png", "repeated")
+    ]
+    assert manifest.samples == 30
+    assert (manifest.root / "images/png/class 1/13.png").read_bytes() == image(13)
+
+
+def test_an_archive_of_refused_files_only_is_not_called_empty(tmp_path):
+    archive = unpacked(tmp_path / "odd", {f"cat/{i}\n.png": image(i) for i in range(4)})
+    with pytest.raises(
+        ArchiveError,
+        match=r"has 0 usable files, .*; 4 files cannot be used, the first ones 'cat/0\\n\.png': refused: a tab",
+    ):
+        run("folder", archive, tmp_path / "data")
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(ArchiveError, match="it is empty"):
+        run("folder", tmp_path / "nothing", tmp_path / "data")
+
+
 def test_many_problems_are_counted_on_the_screen_and_all_in_the_manifest(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(record, "_SHOWN", 2)
     bad = {f"png/class 0/bad{i}.png": b"" for i in range(5)}
@@ -167,7 +192,9 @@ def test_other_archives_and_options_need_overwrite(tmp_path):
     archive = zipped(tmp_path / "sketches.zip", tu_berlin())
     manifest = run("tu_berlin", archive, tmp_path / "data")
     before = tree(tmp_path / "data")
-    with pytest.raises(PrepareError, match=r"was prepared with another options: .*give --overwrite.*or --into another"):
+    with pytest.raises(
+        PrepareError, match=r"was prepared with another options: .*give --overwrite true to.*or --into another"
+    ):
         run("tu_berlin", archive, tmp_path / "data", split_seed=1)
     zipped(archive, tu_berlin(classes=2))
     with pytest.raises(PrepareError, match=r"was prepared with another archive: zip of \d+ bytes, sha256 "):
