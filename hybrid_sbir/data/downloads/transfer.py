@@ -28,7 +28,7 @@ _PASSING = (408, 425, 429, 500, 502, 503, 504)  # asking again may help
 _LONGEST_WAIT = 60.0
 
 
-class DownloadError(RuntimeError):
+class DownloadError(OSError):
     """A file that could not be fetched; the message says why, what is kept and what to do."""
 
 
@@ -89,6 +89,7 @@ class Transfer:
             except BaseException:
                 if not self._have(part):
                     self._part.unlink()
+                    self._note.unlink(missing_ok=True)
                 raise
             os.fsync(part.fileno())
             self._check(version)
@@ -117,6 +118,8 @@ class Transfer:
                 if error.code not in _PASSING:
                     raise DownloadError(self._refusal(error)) from error
                 reason, asked = f"the server answers {error.code} {error.reason}", error.headers.get("Retry-After", "")
+            except DownloadError:
+                raise
             except (OSError, http.client.HTTPException) as error:
                 reason, asked = str(error) or type(error).__name__, ""
             failures = 1 if self._have(part) > before else failures + 1
@@ -155,7 +158,7 @@ class Transfer:
                 raise _BrokenError("the server's file has changed; beginning anew")
             else:
                 version = known
-            self._check_space(version, have)
+            self._check_space(version, part)
             self._copy(response, part, have, version)
         return version
 
@@ -191,12 +194,13 @@ class Transfer:
         self._note.unlink(missing_ok=True)
         return 0
 
-    def _check_space(self, version: Version, have: int) -> None:
+    def _check_space(self, version: Version, part: IO[bytes]) -> None:
+        have = self._have(part)
         free = shutil.disk_usage(self.target.parent).free
         if version.size - have > free:
             raise DownloadError(
                 f"{self.target.name} needs {version.size - have} more bytes, but the disk of {self.target.parent} has "
-                f"{free} free; make room and run it again. The {have} bytes in {self._part} are kept"
+                f"{free} free; make room and run it again. {self._kept(part)}"
             )
 
     def _check(self, version: Version) -> None:
@@ -219,7 +223,10 @@ class Transfer:
         )
 
     def _kept(self, part: IO[bytes]) -> str:
-        return f"The {self._have(part)} bytes in {self._part} are kept: run it again to go on from there"
+        have = self._have(part)
+        if not have:
+            return "Nothing was received, and nothing is kept"
+        return f"The {have} bytes in {self._part} are kept: run it again to go on from there"
 
 
 def _md5(path: Path) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from hybrid_sbir.durable import sync_folder
 
 
-class StagingError(RuntimeError):
+class StagingError(OSError):
     """A folder that cannot be built now; the message says what to do."""
 
 

@@ -13,6 +13,7 @@ import pytest
 from hybrid_sbir.data.downloads.download import download
 from hybrid_sbir.data.downloads.transfer import DownloadError, Transfer
 from hybrid_sbir.data.preparation.prepare import prepare
+from hybrid_sbir.data.preparation.staging import StagingError
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 
@@ -214,8 +215,14 @@ def test_it_gives_up_in_the_end(site, tmp_path):
 
 
 def test_no_server_at_all(tmp_path):
-    with pytest.raises(DownloadError, match=r"refused.*; gave up after 2 attempts"):
+    with pytest.raises(DownloadError, match=r"refused.*; gave up after 2 attempts\. Nothing was received, and nothing"):
         fetch(Site(url="http://127.0.0.1:9"), tmp_path, retries=1)
+    assert names(tmp_path) == []
+
+
+def test_the_command_line_tells_the_errors_in_words():
+    assert issubclass(DownloadError, OSError)
+    assert issubclass(StagingError, OSError)
 
 
 def test_a_server_that_does_not_say_the_size(site, tmp_path):
@@ -225,8 +232,12 @@ def test_a_server_that_does_not_say_the_size(site, tmp_path):
 
 def test_too_small_a_disk_is_noticed_before(site, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
-    with pytest.raises(DownloadError, match=r"needs 1048576 more bytes, but the disk of .* has 1000 free; make room"):
+    with pytest.raises(
+        DownloadError, match=r"needs 1048576 more bytes, but the disk of .* has 1000 free; make room.* nothing is"
+    ):
         fetch(site, tmp_path)
+    assert len(site.asked) == 1
+    assert names(tmp_path) == []
 
 
 def test_a_disk_that_fills_up_keeps_the_part(site, tmp_path, monkeypatch):
