@@ -122,10 +122,11 @@ def models(
     names = list_backbones(pattern)
     if not names:
         raise ValueError(f"no backbone matches '{pattern}'; there are {', '.join(list_backbones())}")
-    print(f"{'backbone':<20} {'parameters':>12} {'GMACs':>8} {'smallest input':>15}   ({activation}, {size} x {size})")
+    print(f"{'backbone':<20} {'parameters':>12} {'GMACs':>9} {'smallest input':>15}   ({activation}, {size} x {size})")
     for name in names:
         with torch.device("meta"):
             backbone = create_backbone(name, activation=activation, in_channels=in_channels, width=width, stem=stem)
             model = Classifier(backbone, classes)
-        cost = measure(model, size, size)
-        print(f"{name:<20} {cost.parameters:>12,} {cost.macs / 1e9:>8.4f} {backbone.smallest_input:>12} px")
+        parameters, smallest = sum(p.numel() for p in model.parameters()), backbone.smallest_input
+        macs = f"{measure(model, size, size).macs / 1e9:.4f}" if size >= smallest else "too small"
+        print(f"{name:<20} {parameters:>12,} {macs:>9} {smallest:>12} px")

@@ -127,8 +127,8 @@ def _check_arrays(run: _Run) -> None:
         raise ValueError(f"{shapes} and {kinds} classes do not fit together")
     if run.label.dtype.kind not in "iu" or run.label.min() < 0 or run.label.max() >= kinds:
         raise ValueError(f"labels are not class numbers from 0 to {kinds - 1}")
-    if run.probabilities.dtype.kind != "f" or not np.isfinite(run.probabilities).all():
-        raise ValueError("probabilities are not finite numbers")
+    if run.probabilities.dtype.kind != "f":
+        raise ValueError(f"probabilities are {run.probabilities.dtype}, not floating point")
     if run.thumbnails.dtype != np.uint8 or len(shape) < 3 or shape[3:] not in ((), (1,), (3,)) or shape[0] > count:
         allowed = f"uint8 (T, H, W), (T, H, W, 1) or (T, H, W, 3) with T up to {count}"
         raise ValueError(f"thumbnails are {run.thumbnails.dtype} {shape}; {allowed} is allowed")

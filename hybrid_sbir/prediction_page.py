@@ -14,6 +14,7 @@ from PIL import Image
 
 TOP = 3
 PAIRS = 8
+NONE = -1  # in the place of a class number
 
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fbfaf7; --card: #fff; --ink: #22262b; --soft: #5c6570; --rule: #dcdad3;
@@ -106,7 +107,7 @@ class ModelPredictions:
 
     Attributes:
         name: what to call the model.
-        probabilities: (N, K) float.
+        probabilities: (N, K) float; a row that is not finite is no prediction, and wrong.
         metrics: further columns of the table of models, such as the number of parameters.
     """
 
@@ -123,7 +124,7 @@ def accuracy(probabilities: np.ndarray, labels: np.ndarray, top: int) -> float:
 def confused_pairs(probabilities: np.ndarray, labels: np.ndarray, limit: int) -> list[tuple[int, int, int]]:
     """The commonest mistakes as (true class, predicted class, how often), most frequent first."""
     predicted = _ranked(probabilities)[:, 0]
-    wrong = predicted != labels
+    wrong = (predicted != labels) & (predicted != NONE)
     pairs, counts = np.unique(np.stack([labels[wrong], predicted[wrong]], axis=1), axis=0, return_counts=True)
     order = np.lexsort((pairs[:, 1], pairs[:, 0], -counts))[:limit]
     return [(int(pairs[k, 0]), int(pairs[k, 1]), int(counts[k])) for k in order]
@@ -172,7 +173,10 @@ def prediction_page(
 
 
 def _ranked(probabilities: np.ndarray) -> np.ndarray:
-    return np.argsort(-probabilities, axis=1, kind="stable")
+    """Classes from the most probable on, (N, K); NONE throughout where the model's output overflowed."""
+    ranks = np.argsort(-probabilities, axis=1, kind="stable")
+    ranks[~np.isfinite(probabilities).all(axis=1)] = NONE
+    return ranks
 
 
 def _models_table(classes: Sequence[str], labels: np.ndarray, models: Sequence[ModelPredictions]) -> str:
@@ -210,8 +214,8 @@ def _card(
 
 def _verdict(model: ModelPredictions, rank: np.ndarray, row: int, label: int, classes: Sequence[str]) -> str:
     sign, word = ("✓", "right") if rank[0] == label else ("✗", "wrong")
-    items = ""
-    for number in rank[:TOP]:
+    items = "<li><span>no prediction: the output is not finite</span></li>" if rank[0] == NONE else ""
+    for number in rank[:TOP] if rank[0] != NONE else ():
         percent = 100 * float(model.probabilities[row, number])
         true = ' class="true"' if number == label else ""
         words = f"<span>{html.escape(classes[number])}</span><span>{percent:.0f} %</span>"

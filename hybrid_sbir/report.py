@@ -12,6 +12,11 @@ from typing import Any
 from hybrid_sbir.durable import write_durably
 
 _METRICS = ("top1", "top5")
+_ROW = {"model.init_args.backbone", "model.init_args.activation"}
+_NOT_SETTINGS = {"name", "runs", "overwrite", "seed_everything", "ckpt_path", "checkpoints", "data.init_args.seed"}
+_NOT_SETTINGS |= {f"data.init_args.{name}" for name in ("root", "pack", "num_workers", "augment_on")}
+_NOT_SETTINGS |= {f"trainer.{name}" for name in ("accelerator", "logger", "callbacks", "profiler", "log_every_n_steps")}
+_NOT_SETTINGS |= {f"trainer.enable_{name}" for name in ("progress_bar", "model_summary", "checkpointing")}
 Key = tuple[str, str]  # backbone, activation
 
 
@@ -26,16 +31,25 @@ class Result:
     Attributes:
         key: backbone and activation.
         scores: metric -> percent.
-        regime: what was trained on and how, in words; runs to be compared share it.
+        regime: what was trained on and how, in words.
+        settings: how it was trained, one value a dotted name; runs to be compared share them.
         seed: of the run.
         data: fingerprint of the data.
+        path: of the record.
     """
 
     key: Key
     scores: dict[str, float]
     regime: str
+    settings: dict[str, str]
     seed: int
     data: str
+    path: Path
+
+    @property
+    def way(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+        """How and on what it was trained: only rows that agree in it are to be compared."""
+        return self.regime, self.data, tuple(sorted(self.settings.items()))
 
 
 def report(runs: list[Path], reference: Path | None = None, out: Path | None = None) -> str:
@@ -68,7 +82,8 @@ def read_result(path: Path) -> Result:
         backbone = model["backbone"] if isinstance(model["backbone"], str) else record["name"]
         scores = _scores(record)
         regime, data = _regime(record, model), record["data"]["fingerprint"] or "unknown"
-        return Result((backbone, model["activation"]), scores, regime, record["seed"], data)
+        key = (backbone, model["activation"])
+        return Result(key, scores, regime, _settings(record["config"]), record["seed"], data, path)
     except FileNotFoundError as e:
         raise ReportError(f"{path}: not there; is {path.parent} a run's folder?") from e
     except (ValueError, KeyError, TypeError) as e:
@@ -81,6 +96,19 @@ def _scores(record: dict[str, Any]) -> dict[str, float]:
     if not scored:
         raise ValueError("no epoch has been validated")
     return {metric: 100 * scored[f"val/{metric}"] for metric in _METRICS}
+
+
+def _settings(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Flatten a configuration, without what names the run or its row, or only says where and how fast it ran."""
+    flat: dict[str, str] = {}
+    for name, value in config.items():
+        if prefix + name in _NOT_SETTINGS or prefix + name in _ROW:
+            continue
+        if isinstance(value, dict):
+            flat |= _settings(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = str(value)
+    return flat
 
 
 def _regime(record: dict[str, Any], model: dict[str, Any]) -> str:
@@ -105,7 +133,17 @@ def _read_runs(runs: list[Path]) -> tuple[list[Result], list[str]]:
             problems.append(f"- not in the table: {e}")
     if not results:
         raise ReportError("\n".join(problems) or "no runs given; name at least one run's folder")
-    return results, problems
+    return _once(results, problems), problems
+
+
+def _once(results: list[Result], problems: list[str]) -> list[Result]:
+    """Each seed once a row: a run named twice, or repeated with its seed, is no second measurement."""
+    first: dict[Any, Result] = {}
+    for result in results:
+        same = first.setdefault((result.key, result.way, result.seed), result)
+        if same is not result:
+            problems.append(f"- not in the table: {result.path} repeats seed {result.seed} of {same.path}")
+    return list(first.values())
 
 
 def _read_reference(path: Path) -> dict[Key, dict[str, float]]:
@@ -122,7 +160,7 @@ def _table(results: list[Result], reference: dict[Key, dict[str, float]]) -> lis
     grouped: dict[tuple[Key, str], list[Result]] = defaultdict(list)
     ways = _ways(results)
     for result in results:
-        grouped[result.key, ways[result.regime, result.data]].append(result)
+        grouped[result.key, ways[result.way]].append(result)
     header = ["backbone", "activation", "top-1", "top-5", "seeds", "thesis top-1", "thesis top-5", "trained as"]
     lines = [_row(header), _row(["---", "---", "---:", "---:", "---:", "---:", "---:", "---"])]
     for (key, way), group in grouped.items():
@@ -132,9 +170,9 @@ def _table(results: list[Result], reference: dict[Key, dict[str, float]]) -> lis
     return lines
 
 
-def _ways(results: list[Result]) -> dict[tuple[str, str], str]:
-    """A letter for each combination of regime and data: only rows of one letter are to be compared."""
-    ways = dict.fromkeys((r.regime, r.data) for r in results)
+def _ways(results: list[Result]) -> dict[Any, str]:
+    """A letter for each way of training: only rows of one letter are to be compared."""
+    ways = dict.fromkeys(r.way for r in results)
     return {way: f"({chr(ord('a') + i)})" if i < 26 else f"({i})" for i, way in enumerate(ways)}
 
 
@@ -149,7 +187,17 @@ def _spread(values: list[float]) -> str:
 def _footnotes(results: list[Result]) -> list[str]:
     """Say how each row was trained, and that rows which differ in it are not to be compared."""
     ways = _ways(results)
-    lines = [f"- {way} {regime}; data {data[:12]}" for (regime, data), way in ways.items()]
+    different = _different([dict(settings) for _, _, settings in ways])
+    lines = []
+    for (regime, data, settings), letter in ways.items():
+        extra = "".join(f"; {name} {dict(settings).get(name, 'not set')}" for name in different)
+        lines.append(f"- {letter} {regime}; data {data[:12]}{extra}")
     if len(ways) > 1:
         lines.append("- rows of different letters differ in how or on what they were trained: compare with care")
     return lines
+
+
+def _different(settings: list[dict[str, str]]) -> list[str]:
+    """Names of the settings in which the ways of training differ."""
+    names = sorted({name for each in settings for name in each})
+    return [name for name in names if len({each.get(name) for each in settings}) > 1]

@@ -144,7 +144,7 @@ def test_missing_files_are_named(tmp_path, missing):
     [
         ({"label": np.arange(5)}, "do not fit together"),
         ({"label": np.full(12, 6)}, "not class numbers from 0 to 5"),
-        ({"probabilities": np.full((12, 6), np.nan, np.float32)}, "not finite"),
+        ({"probabilities": np.ones((12, 6), np.int64)}, "probabilities are int64, not floating point"),
         ({"probabilities": np.ones((12, 5), np.float32)}, "do not fit together"),
         ({"thumbnails": np.zeros((13, 4, 4), np.uint8)}, "T up to 12"),
         ({"thumbnails": np.zeros((3, 4, 4, 2), np.uint8)}, r"\(T, H, W, 1\)"),
@@ -216,3 +216,15 @@ def test_no_run_and_no_sample_are_refused(tmp_path):
         prediction_page("t", CLASSES, np.arange(6), [], [])
     with pytest.raises(ValueError, match=r"shape \(6, 5\)"):
         prediction_page("t", CLASSES, np.arange(6), [], [ModelPredictions("m", np.ones((6, 5)))])
+
+
+def test_an_overflowed_output_is_no_prediction_and_wrong(tmp_path):
+    """Patchwise attention has no bound; one sample far from the others must not cost the page."""
+    probabilities = arrays()["probabilities"]
+    probabilities[0] = np.nan
+    labels = arrays()["label"]
+    page = tmp_path / "page.html"
+    gallery([leave_run(tmp_path / "run", probabilities=probabilities)], page)
+    assert page.read_text().count("no prediction: the output is not finite") == 1
+    assert accuracy(probabilities, labels, len(CLASSES)) == 11 / 12
+    assert all(said >= 0 for _, said, _ in confused_pairs(probabilities, labels, 99))

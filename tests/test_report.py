@@ -7,8 +7,8 @@ import pytest
 from hybrid_sbir.report import ReportError, report
 
 
-def write_run(folder, backbone="resnet26", seed=0, top1=0.5, epochs=3, data="aaaa", **record):
-    model = {"backbone": backbone, "activation": "pre", "width": 0.25, "stem": "small"}
+def write_run(folder, backbone="resnet26", seed=0, top1=0.5, epochs=3, data="aaaa", smoothing=0.1, **record):
+    model = {"backbone": backbone, "activation": "pre", "width": 0.25, "stem": "small", "label_smoothing": smoothing}
     config = {"model": {"init_args": model}, "data": {"init_args": {"size": 64}}}
     content = {
         "name": folder.name,
@@ -55,11 +55,24 @@ def test_a_separate_validation_counts_more_than_the_best_epoch(tmp_path):
     assert rows(report([run]))[2][2:4] == ["25.00", "75.00"]
 
 
-@pytest.mark.parametrize("difference", [{"data": "bbbb"}, {"epochs": 2}])
+@pytest.mark.parametrize("difference", [{"data": "bbbb"}, {"epochs": 2}, {"smoothing": 0.0}])
 def test_rows_that_cannot_be_compared_carry_different_letters(tmp_path, difference):
     text = report([write_run(tmp_path / "a"), write_run(tmp_path / "b", **difference)])
     assert [row[-1] for row in rows(text)[2:]] == ["(a)", "(b)"]
     assert "compare with care" in text
+
+
+def test_the_settings_that_differ_are_named(tmp_path):
+    text = report([write_run(tmp_path / "a"), write_run(tmp_path / "b", smoothing=0.0)])
+    assert "- (a) TUBerlin, 50 classes; width 0.25, stem small, 64 x 64 pixels; 3 epochs; data aaaa; " in text
+    assert "model.init_args.label_smoothing 0.1\n- (b) " in text
+
+
+def test_a_seed_counts_once(tmp_path):
+    first, again = write_run(tmp_path / "a", top1=0.5), write_run(tmp_path / "b", top1=0.7)
+    text = report([first, again, first])
+    assert rows(text)[2][2:5] == ["50.00", "70.00", "1"]
+    assert text.count("repeats seed 0 of") == 2
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_shown(tmp_path):

@@ -14,7 +14,7 @@ from hybrid_sbir.models.stage import Activation, Stage, StageSpec
 from hybrid_sbir.models.stem import ConvolutionStem, Entry, LinearStem, StemSize
 
 _STEM_WIDTH = 64
-_LARGEST_NEED = 4096  # pixels; no geometry here needs more, so the search for the smallest input ends
+_LARGEST_NEED = 4096  # pixels; where the search for the smallest input ends
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Backbone(nn.Module):
         spec: the backbone in numbers.
         activation: ``"post"``: bottlenecks (conv-bn-relu) and non-local blocks as first published; ``"pre"``:
             bn-relu-conv. SAN blocks are pre-activation in both.
-        in_channels: channels of the image, 1 or 3.
+        in_channels: channels of the image: 1 (grey), 3 (colour), or any other number.
         stem: how far the image is shrunk in all: ``"imagenet"`` 32 times, ``"small"`` 16, ``"tiny"`` 8 times (of four
             stages after a convolution stem, or five after a linear one).
         width: factor on all widths, rounded to multiples of 32 (stem: 8).
@@ -69,7 +69,7 @@ class Backbone(nn.Module):
         stem_width: int | None = None,
     ) -> None:
         super().__init__()
-        _check_options(spec, activation, in_channels, stem, width, widths)
+        _check_options(spec, activation, in_channels, stem, width, widths, stem_width)
         stages = [replace(s, width=scale_width(s.width, width)) if width != 1 else s for s in spec.stages]
         if widths is not None:
             stages = [replace(s, width=w) for s, w in zip(stages, widths, strict=True)]
@@ -146,8 +146,18 @@ class Backbone(nn.Module):
 
     @property
     def smallest_input(self) -> int:
-        """Side in pixels of the smallest square image that the geometry allows."""
-        return next(side for side in range(1, _LARGEST_NEED) if self._stage_too_small(side, side) is None)
+        """Side in pixels of the smallest square image that the geometry allows.
+
+        Raises:
+            ValueError: if no image of a sensible size would do.
+        """
+        for side in range(1, _LARGEST_NEED + 1):
+            if self._stage_too_small(side, side) is None:
+                return side
+        raise ValueError(
+            f"even {_LARGEST_NEED} x {_LARGEST_NEED} pixels are too few for these stages: they halve the map too "
+            f"often, or a footprint is too large"
+        )
 
     def check_input(self, x: Tensor) -> None:
         """Refuse an image that the geometry does not allow.
@@ -175,7 +185,13 @@ def _strides(entry: Entry, stem: StemSize, stages: int) -> list[int]:
 
 
 def _check_options(
-    spec: BackboneSpec, activation: str, in_channels: int, stem: str, width: float, widths: Sequence[int] | None
+    spec: BackboneSpec,
+    activation: str,
+    in_channels: int,
+    stem: str,
+    width: float,
+    widths: Sequence[int] | None,
+    stem_width: int | None,
 ) -> None:
     """Refuse options that fit no backbone."""
     for name, value, allowed in (
@@ -186,10 +202,12 @@ def _check_options(
         if value not in allowed:
             raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
     if in_channels < 1:
-        raise ValueError(f"in_channels is {in_channels}; images have 1 (grey) or 3 (colour) channels")
+        raise ValueError(f"in_channels is {in_channels}; an image has at least 1 (grey), most have 3 (colour)")
     if not spec.stages:
         raise ValueError("a backbone needs at least one stage; got none")
-    if not width > 0:
-        raise ValueError(f"width is {width}; it is a factor on the widths and must be positive")
+    if not 0 < width < 64:
+        raise ValueError(f"width is {width}; it is a factor on the widths, above 0 and below 64")
+    if stem_width is not None and stem_width < 1:
+        raise ValueError(f"stem_width is {stem_width}; it must be at least 1")
     if widths is not None and len(widths) != len(spec.stages):
         raise ValueError(f"widths has {len(widths)} numbers for {len(spec.stages)} stages; give one a stage")

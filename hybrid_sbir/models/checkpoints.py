@@ -38,8 +38,14 @@ def read_state(path: str | Path) -> State:
         raise CheckpointError(f"{path.name}: a checkpoint is one of {', '.join(_READERS)}; got '{path.suffix}'")
     try:
         content = _READERS[path.suffix](str(path))
-    except (SafetensorError, pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, ValueError) as e:
-        raise CheckpointError(f"{path.name} cannot be read as {path.suffix} ({type(e).__name__}: {e})") from e
+    except pickle.UnpicklingError as e:  # torch's own text advises to turn the protection off
+        raise CheckpointError(
+            f"{path.name} cannot be read as {path.suffix}: it is damaged, or holds more than tensors and plain values, "
+            f"which is refused because loading it could run code"
+        ) from e
+    except (SafetensorError, zipfile.BadZipFile, RuntimeError, EOFError, ValueError, TypeError) as e:
+        reason = str(e).splitlines()[0] if str(e) else "cut short"
+        raise CheckpointError(f"{path.name} cannot be read as {path.suffix} ({type(e).__name__}: {reason})") from e
     return as_state(content, path.name)
 
 
@@ -47,13 +53,21 @@ def as_state(content: Mapping[str, Any], source: str = "the state dict") -> Stat
     """Take off what wraps a state dict, and the prefix ``module.``.
 
     Raises:
-        CheckpointError: if there are no tensors in it.
+        CheckpointError: if there are no tensors in it, two of one name, or one that no weight can be.
     """
     for key in _WRAPPED_BY:
         if isinstance(content.get(key), Mapping):
             content = content[key]
             break
-    state = {name.removeprefix("module."): value for name, value in content.items() if isinstance(value, Tensor)}
+    state: State = {}
+    for name, value in content.items():
+        if not isinstance(value, Tensor) or not isinstance(name, str):
+            continue
+        if (name := name.removeprefix("module.")) in state:
+            raise CheckpointError(f"{source} holds '{name}' twice, with and without the prefix 'module.'; remove one")
+        if value.layout != torch.strided or value.is_complex() or value.dtype == torch.bool:
+            raise CheckpointError(f"'{name}' of {source} is {value.layout}, {value.dtype}; a weight is dense and real")
+        state[name] = value
     if not state:
         raise CheckpointError(
             f"{source} holds no tensors by name; its entries are {', '.join(map(str, content)) or 'none'}"

@@ -65,7 +65,7 @@ class PairwiseAttention(_VectorAttention):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, M, H, W)."""
         position = self.position(coordinates(x.shape[-2], x.shape[-1], like=x))
-        near = ops.subtraction(position, position, kernel_size=self.kernel_size).expand(len(x), -1, -1, -1)
+        near = ops.subtraction(position, position, kernel_size=self.kernel_size).expand(x.shape[0], -1, -1, -1)
         difference = ops.subtraction(self.phi(x), self.psi(x), kernel_size=self.kernel_size)
         logits = self.relation(torch.cat([difference, near], 1))
         return ops.softmax_aggregation(self.beta(x), logits, kernel_size=self.kernel_size)[0]

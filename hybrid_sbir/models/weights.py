@@ -1,7 +1,8 @@
 """Classifiers in and out of files, strictly: every tensor is accounted for by an explicit name."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -44,14 +45,34 @@ def load_published(source: str | Path | Mapping[str, Tensor], variant: str | Non
     name, activation = _recognise(state, variant)
     names = _published_names(name, activation)
     _account(name, activation, set(names.values()), state)
-    widths = [state[names[_width_giver(i, spec)]].shape[0] for i, spec in enumerate(backbone_spec(name).stages)]
-    stem_width, in_channels = state[names["backbone.stem.conv.weight"]].shape[:2]
-    backbone = create_backbone(
-        name, activation=activation, in_channels=in_channels, widths=widths, stem_width=stem_width
-    )
-    model = Classifier(backbone, state["fc.weight"].shape[0])
-    load_strictly(model, {ours: state[theirs] for ours, theirs in names.items() if theirs in state})
+    widths = [_size(state, names[_width_giver(i, spec)]) for i, spec in enumerate(backbone_spec(name).stages)]
+    stem = names["backbone.stem.conv.weight"]
+    options = {"in_channels": _size(state, stem, 1), "widths": widths, "stem_width": _size(state, stem)}
+    ours = {name: state[theirs] for name, theirs in names.items() if theirs in state}
+    with _not_fitting(), torch.device("meta"):  # nothing of the size that a file claims is allocated before it fits
+        plan = Classifier(create_backbone(name, activation=activation, **options), _size(state, "fc.weight"))
+        check_fits(plan, ours)
+    model = Classifier(create_backbone(name, activation=activation, **options), plan.num_classes)
+    load_strictly(model, ours)
     return model.eval()
+
+
+def _size(state: State, name: str, axis: int = 0) -> int:
+    """Length of an axis of a tensor that has one."""
+    if state[name].ndim <= axis:
+        raise CheckpointError(f"'{name}' is {tuple(state[name].shape)}; a weight of at least {axis + 1} axes is needed")
+    return state[name].shape[axis]
+
+
+@contextmanager
+def _not_fitting() -> Iterator[None]:
+    """Say of what a file describes and no backbone can be, that the file is at fault."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except (ValueError, TypeError, KeyError) as e:
+        raise CheckpointError(f"the checkpoint describes no backbone of this package: {e}") from e
 
 
 def _width_giver(index: int, spec: StageSpec) -> str:
@@ -104,7 +125,17 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Copy ``state`` into ``module``, every tensor or none.
 
     Raises:
-        CheckpointError: if a tensor is missing, left over, or of another shape; the message lists all of them.
+        CheckpointError: as :func:`check_fits`.
+    """
+    check_fits(module, state)
+    module.load_state_dict({**module.state_dict(), **state})
+
+
+def check_fits(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Refuse a state that is not exactly ``module``'s.
+
+    Raises:
+        CheckpointError: if a tensor is missing, left over, of another shape, or not finite; the message lists them.
     """
     own = module.state_dict()
     missing = sorted(key for key in own.keys() - state.keys() if not key.endswith(_COUNTER))
@@ -119,7 +150,9 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor]) -> None:
             f"the checkpoint does not fit: missing {_listed(missing)}; left over {_listed(left_over)}; "
             f"wrong shapes: {_listed(shapes)}"
         )
-    module.load_state_dict({**own, **state})
+    broken = [key for key, value in state.items() if not value.isfinite().all()]
+    if broken:
+        raise CheckpointError(f"the checkpoint holds NaN or infinity in {_listed(broken)}; take an earlier one")
 
 
 def save_classifier(model: Classifier, path: str | Path) -> None:
@@ -152,10 +185,11 @@ def load_classifier(path: str | Path) -> Classifier:
         metadata = file.metadata() or {}
     if metadata.get("format") != _FORMAT:
         raise CheckpointError(f"{Path(path).name} is no classifier of this package; a published one: load_published")
-    plan = json.loads(metadata["plan"])
-    stages = [StageSpec(**stage) for stage in plan["spec"].pop("stages")]
-    backbone = create_backbone(BackboneSpec(stages, **plan["spec"]), **plan["options"])
-    model = Classifier(backbone, plan["num_classes"])
+    with _not_fitting():
+        plan = json.loads(metadata["plan"])
+        stages = [StageSpec(**stage) for stage in plan["spec"].pop("stages")]
+        backbone = create_backbone(BackboneSpec(stages, **plan["spec"]), **plan["options"])
+        model = Classifier(backbone, plan["num_classes"])
     load_strictly(model, state)
     return model.eval()
 

@@ -24,6 +24,14 @@ def _views(padded: Tensor, window: Window, size: tuple[int, int]) -> list[Tensor
     return [padded[..., y : y + reach_y : window.stride, x : x + reach_x : window.stride] for y, x in window.offsets()]
 
 
+def _gather(padded: Tensor, window: Window, size: tuple[int, int]) -> Tensor:
+    """The neighbours of a padded map as a tensor of its own, (N, R, K, P)."""
+    out = padded.new_empty(*padded.shape[:2], window.positions, size[0] * size[1])
+    for k, view in enumerate(_views(padded, window, size)):
+        out[:, :, k].unflatten(2, size).copy_(view)
+    return out
+
+
 def _fold(grad: Tensor, window: Window, padded_size: torch.Size) -> Tensor:
     """Add each neighbour's part (N, R, K, OH, OW) to where it came from in the padded map."""
     padded = grad.new_zeros(padded_size)
@@ -42,14 +50,15 @@ class _Aggregation(torch.autograd.Function):
         n, c = padded.shape[:2]
         grouped = padded.unflatten(1, (c // weight.shape[1], weight.shape[1]))
         weights = weight.unflatten(3, size)
-        block, out = (padded.new_zeros(*grouped.shape[:3], *size) for _ in range(2))
-        product = torch.empty_like(out)
+        out = padded.new_zeros(n, c, *size)
+        total, block = out.view(grouped.shape[:3] + size), torch.zeros_like(out).view(grouped.shape[:3] + size)
         for k, view in enumerate(_views(grouped, window, size)):
-            block.add_(torch.mul(view, weights[:, None, :, k], out=product))
+            block.add_(view * weights[:, None, :, k])
             if k % _BLOCK == _BLOCK - 1:
-                out.add_(block)
+                total.add_(block)
                 block.zero_()
-        return out.add_(block).view(n, c, *size)
+        total.add_(block)
+        return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -77,10 +86,7 @@ class _Subtraction(torch.autograd.Function):
     def forward(ctx: Any, centre: Tensor, padded: Tensor, window: Window) -> Tensor:
         size = (centre.shape[-2], centre.shape[-1])
         ctx.window, ctx.size, ctx.padded_size = window, size, padded.shape
-        out = centre.new_empty(*centre.shape[:2], window.positions, *size)
-        for k, view in enumerate(_views(padded, window, size)):
-            torch.sub(centre, view, out=out[:, :, k])
-        return out.flatten(3)
+        return _gather(padded, window, size).neg_().add_(centre.flatten(2).unsqueeze(2))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -95,7 +101,7 @@ class _Windows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, padded: Tensor, window: Window, size: tuple[int, int]) -> Tensor:
         ctx.window, ctx.size, ctx.padded_size = window, size, padded.shape
-        return torch.stack(_views(padded, window, size), 2).flatten(3)
+        return _gather(padded, window, size)
 
     @staticmethod
     @torch.autograd.function.once_differentiable

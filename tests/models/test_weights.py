@@ -107,6 +107,28 @@ def test_a_tensor_of_the_wrong_shape_is_named():
         load_published(state)
 
 
+@pytest.mark.parametrize(
+    ("name", "tensor", "words"),
+    [
+        ("fc.weight", torch.tensor(1.0), r"'fc.weight' is \(\); a weight of at least 1 axes"),
+        ("stem.0.weight", torch.zeros(8), "'stem.0.weight' is .*at least 2 axes"),
+        ("fc.bias", torch.full((5,), torch.nan), "holds NaN or infinity in head.bias"),
+        (
+            "fc.bias",
+            torch.zeros(5, dtype=torch.complex64),
+            "'fc.bias' of .*complex64; a weight is dense",
+        ),
+        ("fc.bias", torch.zeros(5).to_sparse(), "sparse"),
+        ("module.fc.bias", torch.zeros(5), "holds 'fc.bias' twice, with and without the prefix"),
+        ("stem.0.weight", torch.zeros(1).expand(10**7, 3, 7, 7), "does not fit"),
+        ("backbone.2.0.3.weight", torch.zeros(1).expand(33, 64, 1, 1), "describes no backbone.*multiple of 32"),
+    ],
+)
+def test_a_tensor_that_no_weight_can_be_is_named(name, tensor, words):
+    with pytest.raises(CheckpointError, match=words):
+        load_published(published_state(make_classifier()) | {name: tensor})
+
+
 def test_the_wrong_variant_is_refused():
     with pytest.raises(CheckpointError, match=r"not a resnet26 \(pre\).*missing backbone"):
         load_published(published_state(make_classifier()), "resnet26")
@@ -138,8 +160,9 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path):
             return (open, (str(tmp_path / "owned"), "w"))
 
     torch.save({"state_dict": Payload()}, tmp_path / "evil.pth")
-    with pytest.raises(CheckpointError, match="cannot be read"):
+    with pytest.raises(CheckpointError, match="refused because loading it could run code") as refusal:
         load_published(tmp_path / "evil.pth")
+    assert "weights_only" not in str(refusal.value)  # torch's text advises to turn the protection off
     assert not (tmp_path / "owned").exists()
 
 
@@ -173,5 +196,10 @@ def test_a_foreign_safetensors_file_is_not_taken_for_a_classifier(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
     with pytest.raises(CheckpointError, match="no classifier of this package"):
         load_classifier(tmp_path / "a.safetensors")
+    for plan in ("{", "{}", '{"spec": {"stages": [{"kind": "vgg"}]}}'):
+        metadata = {"format": "hybrid_sbir.classifier.1", "plan": plan}
+        save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors", metadata)
+        with pytest.raises(CheckpointError, match="describes no backbone of this package"):
+            load_classifier(tmp_path / "a.safetensors")
     with pytest.raises(CheckpointError, match="a published classifier is a"):
         save_classifier(make_classifier(), tmp_path / "a.pth")

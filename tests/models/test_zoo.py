@@ -113,6 +113,12 @@ def test_width_scales_every_stage_to_widths_that_every_block_accepts():
         (lambda: create_backbone("resnet26", width=0), "width is 0; it is a factor"),
         (lambda: create_backbone("resnet26", widths=[32]), "1 numbers for 4 stages"),
         (lambda: create_backbone("resnet26", in_channels=0), "in_channels is 0"),
+        (lambda: create_backbone("resnet26", width=float("inf")), "width is inf"),
+        (lambda: create_backbone("resnet26", stem_width=0), "stem_width is 0"),
+        (
+            lambda: create_backbone([StageSpec("san", 32, 1, kernel_size=20001)]).smallest_input,
+            "4096 pixels are too few",
+        ),
         (lambda: create_backbone([]), "at least one stage"),
         (lambda: create_backbone([StageSpec("vgg", 32, 1)]), "no stage kind 'vgg'; there are resnet, san, nonlocal"),
         (lambda: create_backbone([StageSpec("san", 40, 1)]), "width 40: the width must be a multiple of 32; try 32"),

@@ -76,6 +76,13 @@ def test_strided_and_channels_last_input(operator):
         torch.testing.assert_close(run(operator, other, {"kernel_size": 3}), run(operator, dense, {"kernel_size": 3}))
 
 
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_result_may_be_changed_in_place(operator):
+    arguments = [a.requires_grad_() for a in make_arguments(operator, {"kernel_size": 3}, (4, 4))]
+    run(operator, arguments, {"kernel_size": 3}).mul_(2).sum().backward()
+    assert all(a.grad is not None for a in arguments)
+
+
 def test_the_log_divisor_is_the_softmaxs():
     x, logits = make_arguments("softmax_aggregation", {"kernel_size": 3}, (4, 4))
     divisor = ops.softmax_aggregation(x, logits.requires_grad_(), kernel_size=3)[1]
