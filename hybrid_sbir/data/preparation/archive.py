@@ -17,6 +17,7 @@ from typing import IO, NoReturn
 from tqdm import tqdm
 
 from hybrid_sbir.data.preparation.members import DAMAGE, Archive, ArchiveError, Limits, Problem, safe_name
+from hybrid_sbir.data.stores.file_store import is_folder
 
 _NOT_REGULAR = "refused: a link, device or other special file; only regular files are unpacked"
 _FOREIGN = {b"7z\xbc\xaf\x27\x1c": "a 7z archive", b"Rar!": "a RAR archive", b"\x28\xb5\x2f\xfd": "compressed by zstd"}
@@ -205,9 +206,9 @@ class _Folder(Archive):
         self._visited.add((status.st_dev, status.st_ino))
         for entry in entries:
             name = prefix + entry.name
-            if entry.is_dir():
+            if is_folder(entry):
                 self._scan(Path(entry.path), name + "/")
-            elif not entry.is_file():
+            elif not _is_file(entry):
                 self.problems.append(Problem(name, "unreadable: a broken link, or not a regular file"))
             else:
                 self.admit(name, entry.stat().st_size)
@@ -223,6 +224,10 @@ class _Folder(Archive):
                     continue
                 with file:
                     yield member.path, file
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    return os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file()  # noqa: PTH113
 
 
 def _broken(path: Path, reason: str) -> ArchiveError:

@@ -111,6 +111,11 @@ class FolderStore(FileStore):
         super().__init__(root, names, np.repeat(np.arange(len(classes)), counts), classes, mode, min_side)
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether it is a folder or leads to one; a link to itself, where ``entry.is_dir()`` fails, does not."""
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()  # noqa: PTH112
+
+
 def class_folders(root: Path | str) -> tuple[str, ...]:
     """Return the names of the class folders in a folder, sorted.
 
@@ -121,7 +126,7 @@ def class_folders(root: Path | str) -> tuple[str, ...]:
     if not root.is_dir():
         raise FileNotFoundError(f"no folder {root}; expected a folder with one folder of images a class")
     with os.scandir(root) as entries:
-        classes = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        classes = sorted(entry.name for entry in entries if is_folder(entry) and not entry.name.startswith("."))
     if not classes:
         raise FileNotFoundError(f"{root} has no class folders; expected one folder of images a class")
     return tuple(classes)
@@ -129,20 +134,24 @@ def class_folders(root: Path | str) -> tuple[str, ...]:
 
 def _files_of_classes(root: Path, classes: Sequence[str], counts: list[int]) -> Iterator[str]:
     for name in classes:
-        files = sorted(_images_below(os.path.join(root, name), name))  # noqa: PTH118
+        files = sorted(_images_below(os.path.join(root, name), name, (os.stat(root),)))  # noqa: PTH116, PTH118
         counts.append(len(files))
         yield from files
 
 
-def _images_below(folder: str, prefix: str) -> Iterator[str]:
+def _images_below(folder: str, prefix: str, above: tuple[os.stat_result, ...]) -> Iterator[str]:
+    """Yield the images of a folder; linked folders are followed, but not one that leads back to a folder above it."""
     if not os.path.isdir(folder):  # noqa: PTH112
+        return
+    here = os.stat(folder)  # noqa: PTH116
+    if any(os.path.samestat(here, folder_above) for folder_above in above):
         return
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
-                yield from _images_below(entry.path, f"{prefix}/{entry.name}")
+            if is_folder(entry):
+                yield from _images_below(entry.path, f"{prefix}/{entry.name}", (*above, here))
             elif entry.name.lower().endswith(EXTENSIONS):
                 yield f"{prefix}/{entry.name}"
 

@@ -124,12 +124,14 @@ def test_the_links_of_ones_own_folder_are_followed_but_not_in_circles(tmp_path):
     folder = make_folder(tmp_path / "mine")
     (folder / "circle").symlink_to(folder)
     (folder / "broken").symlink_to(tmp_path / "nothing")
+    (folder / "itself").symlink_to("itself")
     (folder / "dog").symlink_to(make_folder(tmp_path / "elsewhere", {"3.png": b"three"}))
     with open_archive(folder) as archive:
         assert "dog/3.png" in {member.path for member in archive.members}
         assert {problem.path: problem.reason.split(":")[0] for problem in archive.problems} == {
             "broken": "unreadable",
             "circle/": "repeated",
+            "itself": "unreadable",
         }
 
 

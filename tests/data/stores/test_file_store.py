@@ -50,6 +50,16 @@ class TestFolderStore:
         (root / "fox").symlink_to(away, target_is_directory=True)
         assert names(FolderStore(root))[-1] == "fox/f.png"
 
+    def test_links_in_circles_are_not_followed(self, root):
+        before = names(FolderStore(root))
+        for link, target in (("cat/again", "."), ("cat/deep/up", ".."), ("cat/all", ".."), ("self", "self")):
+            (root / link).symlink_to(target if link != "cat/all" else root, target_is_directory=True)
+        assert names(FolderStore(root)) == before
+        (root / "cat" / "self.png").symlink_to("self.png")
+        store = FolderStore(root)
+        with pytest.raises(ImageProblem, match=r"cat/self\.png: unreadable: .*levels of symbolic links"):
+            store.read(names(store).index("cat/self.png"))
+
     def test_what_is_missing_is_named(self, root):
         with pytest.raises(FileNotFoundError, match=r"no images of 1 of the 2 classes under .*: cow; looked for"):
             FolderStore(root, ["cat", "cow"])
