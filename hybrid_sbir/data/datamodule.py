@@ -82,6 +82,8 @@ class ClassificationData(LightningDataModule, ABC):
         super().__init__()
         if batch_size < 1 or num_workers < 0:
             raise ValueError(f"batch_size must be positive, num_workers not negative; got {batch_size}, {num_workers}")
+        if pack_side is not None and pack_side < 1:
+            raise ValueError(f"pack_side must be a positive number of pixels, got {pack_side}")
         if augment_on not in ("host", "device"):
             raise ValueError(f"augment_on must be 'host' or 'device', got '{augment_on}'")
         self.batch_size = batch_size
@@ -93,7 +95,7 @@ class ClassificationData(LightningDataModule, ABC):
         self.eval_transform = preset(eval_transform, size, channels)
         self.drawn_side = CentreView.proportional(size).shorter_side
         self.pack = pack
-        self.pack_side = pack_side or self.drawn_side
+        self.pack_side = self.drawn_side if pack_side is None else pack_side
         self.augment_on = augment_on
         self.classes = _choose(self.all_classes(), classes, max_classes)
         self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer evaluation samples than processes
@@ -137,15 +139,26 @@ class ClassificationData(LightningDataModule, ABC):
         """Open the parts that a stage needs.
 
         Raises:
-            ValueError: in ``fit``, if a class has no samples, or validation has one that training lacks.
+            ValueError: in ``fit`` and ``validate``, if a part is empty; in ``fit``, if a class has no samples, or
+                validation has one that training lacks.
         """
         self._open(stage)
+        self._refuse_empty(stage)
         if stage == "fit":
             self._compare_parts()
 
     def _open(self, stage: str) -> None:
         for part in _PARTS_OF.get(stage, ("test",)):
             self.part(part)
+
+    def _refuse_empty(self, stage: str) -> None:
+        words = {"train": "training", "val": "validation"}
+        for part in _PARTS_OF.get(stage, ()):
+            if not len(self.part(part)):
+                raise ValueError(
+                    f"the {words[part]} part has no sample at all, of any of the {self.num_classes} classes; "
+                    "add samples (one a class cannot be divided), or choose another split"
+                )
 
     def _compare_parts(self) -> None:
         train, val = (np.bincount(self.part(part).labels, minlength=self.num_classes) > 0 for part in ("train", "val"))

@@ -69,8 +69,10 @@ def divide(labels: np.ndarray, split: str, seed: int) -> Parts:
     """Divide samples into train and val by the split of this name.
 
     Raises:
-        ValueError: if there is no such split.
+        ValueError: if there is no such split or the seed is negative.
     """
+    if seed < 0:
+        raise ValueError(f"split_seed must not be negative, got {seed}")
     fold = re.fullmatch(r"kfold5_([0-4])", split)
     if fold:
         return kfold(labels, seed, 5)[int(fold[1])]

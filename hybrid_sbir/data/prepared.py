@@ -94,7 +94,12 @@ class ImageNet(Prepared):
             min_side: large photos may be shrunk while they are decoded, to no shorter side than this: faster, but not
                 to the digit what torchvision does.
             options: see :class:`~hybrid_sbir.data.datamodule.ClassificationData`.
+
+        Raises:
+            ValueError: if ``min_side`` is not positive.
         """
+        if min_side is not None and min_side < 1:
+            raise ValueError(f"min_side must be a positive number of pixels, got {min_side}")
         self._min_side = min_side
         transforms = {"train_transform": train_transform, "eval_transform": eval_transform}
         super().__init__(name, root, split, channels=channels, **transforms, **options)

@@ -103,6 +103,11 @@ class TestFolder:
             Folder(str(folder), classes=["dog"])
         with pytest.raises(ValueError, match="augment_on must be 'host' or 'device', got 'gpu'"):
             Folder(str(folder), augment_on="gpu")
+        with pytest.raises(ValueError, match="split_seed must not be negative, got -1"):
+            Folder(str(folder), split_seed=-1)
+        for side in (-5, 0):
+            with pytest.raises(ValueError, match=f"pack_side must be a positive number of pixels, got {side}"):
+                Folder(str(folder), pack_side=side)
         with pytest.raises(ValueError, match="max_classes must be from 2 to the 3 classes here, got 4"):
             Folder(str(folder), max_classes=4)
         with pytest.raises(ValueError, match="batch_size must be positive, num_workers not negative; got 0, 2"):
@@ -122,6 +127,12 @@ class TestFolder:
         fill(tmp_path, {"many": 8, "single": 1})
         with pytest.warns(MissingClassWarning, match="1 of 2 classes have no validation sample: single"):
             Folder(str(tmp_path), **SMALL).setup("fit")
+
+    @pytest.mark.parametrize("stage", ["fit", "validate"])
+    def test_an_empty_validation_part_is_refused(self, tmp_path, stage):
+        fill(tmp_path, {"one": 1, "two": 1})
+        with pytest.raises(ValueError, match=r"the validation part has no sample at all, .* 2 classes; add samples"):
+            Folder(str(tmp_path), **SMALL).setup(stage)
 
 
 class TestListFiles:

@@ -75,6 +75,8 @@ def test_imagenet_is_coloured_and_normalised_as_photos(root):
     assert (data.channels, len(data.part("train")), len(data.part("val"))) == (3, 12, 6)
     assert next(iter(data.val_dataloader())).image.shape == (4, 3, 16, 16)
     assert data.train_transform.std == (0.229, 0.224, 0.225)
+    with pytest.raises(ValueError, match="min_side must be a positive number of pixels, got -1"):
+        ImageNet(str(root), min_side=-1)
 
 
 def test_quickdraw_strokes_leave_the_held_out_classes_out(root):
