@@ -12,7 +12,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch.utils.data import DataLoader
 
 from hybrid_sbir.data.device_transforms import ViewedBatch, ViewedDataset, render
-from hybrid_sbir.data.loading.dataset import KeyedDataset, PixelBatch, normalise
+from hybrid_sbir.data.loading.dataset import KeyedDataset, PixelBatch, checked, normalise
 from hybrid_sbir.data.loading.loader import ResumableLoader, as_is
 from hybrid_sbir.data.loading.sampler import EpochSampler
 from hybrid_sbir.data.stores.packed import PackedStore
@@ -209,9 +209,7 @@ class ClassificationData(LightningDataModule, ABC):
         transform = self.train_transform if self.trainer is not None and self.trainer.training else self.eval_transform
         if isinstance(batch, ViewedBatch):
             return render(batch, transform)
-        if isinstance(batch, PixelBatch):
-            return normalise(batch, transform)
-        return batch
+        return normalise(batch, transform) if isinstance(batch, PixelBatch) else checked(batch)
 
     def _loader(
         self, part: Part, transform: Transform, shuffle: bool = False, drop_last: bool = False

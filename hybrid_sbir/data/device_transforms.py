@@ -40,7 +40,7 @@ class ViewedBatch(NamedTuple):
 class ViewedDataset(KeyedDataset):
     """A ``KeyedDataset`` with the same views, but leaves the drawing to :func:`render`."""
 
-    def __getitems__(self, keys: Sequence[Key]) -> ViewedBatch:  # type: ignore[override]
+    def read(self, keys: Sequence[Key]) -> ViewedBatch:  # type: ignore[override]
         """Return the samples of these keys, in this order, not yet drawn."""
         images, views = [], []
         for epoch, index in keys:
@@ -55,7 +55,7 @@ class ViewedDataset(KeyedDataset):
 
     def batch(self, keys: Sequence[Key]) -> ClassificationBatch:
         """Return the samples of these keys, drawn here, (N, C, S, S), float32."""
-        return render(self.__getitems__(keys), self.transform)
+        return render(self.read(keys), self.transform)
 
 
 def render(batch: ViewedBatch, transform: Transform) -> ClassificationBatch:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from hybrid_sbir.data.datamodule import MissingClassWarning
 from hybrid_sbir.data.datamodules import Embedded, Folder, ListFiles
+from hybrid_sbir.data.images import ImageProblem
 from hybrid_sbir.data.listfile import write_list, write_mapping
 
 SMALL = {"size": 16, "batch_size": 4, "num_workers": 0}
@@ -254,6 +255,17 @@ class TestWithATrainer:
         for host, device in zip(*seen, strict=True):
             assert host[:3] == device[:3]
             assert host[3] == pytest.approx(device[3], abs=4 * 256 * 0.01)
+
+    @pytest.mark.parametrize("verb", ["fit", "predict"])
+    @pytest.mark.parametrize("place", ["host", "device"])
+    def test_an_unreadable_image_is_told_in_one_sentence(self, tmp_path, verb, place):
+        fill(tmp_path / "data", {"ant": 10, "bee": 10})
+        data = Folder(str(tmp_path / "data"), augment_on=place, **{**SMALL, "num_workers": 1})
+        part = data.part("val" if verb == "predict" else "train")
+        broken = tmp_path / "data" / part.name(0)
+        broken.write_bytes(b"no image")
+        with pytest.raises(ImageProblem, match=rf"^{broken}: unreadable: .*; 'hybrid-sbir data prepare folder' finds"):
+            getattr(trainer(tmp_path, max_epochs=1), verb)(Recorder(), data)
 
     def test_prediction_gives_each_sample_once_in_order(self, folder, tmp_path):
         batches = trainer(tmp_path).predict(Recorder(), Folder(str(folder), **SMALL))

@@ -59,7 +59,7 @@ def device(request):
 def both(store, transform, device, seed=1):
     keys = [(2, index) for index in range(8)]
     host = KeyedDataset(store, transform, seed).batch(keys)
-    viewed = ViewedDataset(store, transform, seed).__getitems__(keys)
+    viewed = ViewedDataset(store, transform, seed).read(keys)
     drawn = render(type(viewed)(*(torch.as_tensor(values, device=device) for values in viewed)), transform)
     assert drawn.image.device.type == device
     return host, type(drawn)(*(tensor.cpu() for tensor in drawn))
@@ -90,14 +90,14 @@ def test_turning_agrees_with_the_host_but_on_the_edge_of_a_pixel(device):
 
 def test_grey_images_travel_in_one_plane_and_become_three():
     transform = preset("photo_eval", 32)
-    viewed = ViewedDataset(Pictures([(40, 40)], 1), transform).__getitems__([(0, 0), (0, 1)])
+    viewed = ViewedDataset(Pictures([(40, 40)], 1), transform).read([(0, 0), (0, 1)])
     assert (viewed.pixels.shape, viewed.pixels.dtype) == ((2, 40, 40), torch.uint8)
     assert render(viewed, transform).image.shape == (2, 3, 32, 32)
 
 
 def test_coloured_images_travel_in_one_plane_to_a_grey_model():
     transform = preset("classification_eval", 32, 1)
-    viewed = ViewedDataset(Pictures([(40, 40)], 3), transform).__getitems__([(0, 0)])
+    viewed = ViewedDataset(Pictures([(40, 40)], 3), transform).read([(0, 0)])
     assert viewed.pixels.shape == (1, 40, 40)
     assert render(viewed, transform).image.shape == (1, 1, 32, 32)
 
@@ -105,6 +105,6 @@ def test_coloured_images_travel_in_one_plane_to_a_grey_model():
 def test_what_pads_a_batch_is_never_seen():
     transform = preset("classification_eval", 32, 1)
     store = Pictures([(40, 40)], 1)
-    viewed = ViewedDataset(store, transform).__getitems__([(0, 0)])
+    viewed = ViewedDataset(store, transform).read([(0, 0)])
     padded = viewed._replace(pixels=torch.nn.functional.pad(viewed.pixels, (0, 30, 0, 9), value=255))
     torch.testing.assert_close(render(padded, transform).image, render(viewed, transform).image)

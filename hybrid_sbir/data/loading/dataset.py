@@ -4,7 +4,7 @@ Shapes: N images of a batch, C channels, S side.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hybrid_sbir.batch import ClassificationBatch
+from hybrid_sbir.data.images import ImageProblem
 from hybrid_sbir.data.loading.sampler import Key
-from hybrid_sbir.data.stores.store import Store
+from hybrid_sbir.data.stores.store import Store, contents
 from hybrid_sbir.data.transforms import Transform
 
 
@@ -53,8 +54,22 @@ class KeyedDataset(Dataset[PixelBatch]):
     def __len__(self) -> int:
         return len(self.store)
 
-    def __getitems__(self, keys: Sequence[Key]) -> PixelBatch:
-        """Return the samples of these keys, in this order, as one batch."""
+    def __getitems__(self, keys: Sequence[Key]) -> Any:
+        """Return :meth:`read`'s batch, or an image's problem, for :func:`checked` to raise in the training process.
+
+        An error raised in a worker would arrive as the text of its traceback, without its name and reason.
+        """
+        try:
+            return self.read(keys)
+        except ImageProblem as problem:
+            return problem
+
+    def read(self, keys: Sequence[Key]) -> PixelBatch:
+        """Return the samples of these keys, in this order, as one batch.
+
+        Raises:
+            ImageProblem: if an image cannot be read.
+        """
         pixels = [self.transform.pixels(self.store.read(index), self.rng(epoch, index)) for epoch, index in keys]
         return PixelBatch(torch.from_numpy(stack(pixels)), *self.labels(keys))
 
@@ -64,7 +79,11 @@ class KeyedDataset(Dataset[PixelBatch]):
 
     def batch(self, keys: Sequence[Key]) -> ClassificationBatch:
         """Return the samples of these keys, in this order, images (N, C, S, S), float32."""
-        return self.finish(self.__getitems__(keys))
+        return self.finish(self.read(keys))
+
+    def identity(self) -> dict[str, str]:
+        """Return what the batches depend on beside the keys and the seed, in short: the data and the transform."""
+        return {**contents(self.store), "transform": repr(self.transform)}
 
     def rng(self, epoch: int, index: int) -> np.random.Generator | None:
         """Return the random numbers of one sample in one epoch; None where the transform needs none."""
@@ -74,6 +93,18 @@ class KeyedDataset(Dataset[PixelBatch]):
         """Return the labels and indices of these keys, both (N,), int64."""
         index = np.fromiter((index for _, index in keys), np.int64, len(keys))
         return self.store.labels[index], index
+
+
+def checked(batch: Any) -> Any:
+    """Return a batch as a worker made it, or raise what it could not read.
+
+    Raises:
+        ImageProblem: naming the file, the reason and what finds such files before a run.
+    """
+    if isinstance(batch, ImageProblem):
+        hint = "'hybrid-sbir data prepare folder' finds such files before a run"
+        raise ImageProblem(batch.name, f"{batch.reason}; {hint}") from None
+    return batch
 
 
 def normalise(batch: PixelBatch, transform: Transform) -> ClassificationBatch:

@@ -1,13 +1,17 @@
 """A loader that can be stopped after any batch and continued with the next one, with any number of workers."""
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from hybrid_sbir.batch import ClassificationBatch
+from hybrid_sbir.data.loading.dataset import checked
 from hybrid_sbir.data.loading.sampler import EpochSampler
+
+_HASHED = ("classes", "samples", "labels")
 
 
 def as_is(batch: Any) -> Any:
@@ -32,7 +36,7 @@ class ResumableLoader(DataLoader[ClassificationBatch]):
 
         Args:
             dataset: collates by itself in ``__getitems__``; where it has a method ``finish``, batches pass through
-                that in this process.
+                that in this process; where it has a method ``identity``, a state holds what that returns.
             sampler: gives the order and holds the position.
             batch_size: samples a batch and process.
             options: further arguments of ``DataLoader``: ``drop_last``, ``num_workers``, ``pin_memory``...
@@ -60,10 +64,10 @@ class ResumableLoader(DataLoader[ClassificationBatch]):
         self._epoch, self._handed_out = self.epochs.epoch, self.epochs.start // self._samples_a_batch
         for batch in super().__iter__():
             self._handed_out += 1
-            yield self._finish(batch)
+            yield self._finish(checked(batch))
         self.epochs.set_epoch(self._epoch + 1)
 
-    def state_dict(self) -> dict[str, int]:
+    def state_dict(self) -> dict[str, int | str]:
         """Return the position (epoch, batches of it that were handed out) and what it depends on."""
         epoch, batches = self._epoch, self._handed_out
         if epoch != self.epochs.epoch or self.epochs.start:
@@ -72,16 +76,17 @@ class ResumableLoader(DataLoader[ClassificationBatch]):
             epoch, batches = epoch + 1, 0
         return {"epoch": epoch, "batches": batches, **self._frame()}
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue at a position that :meth:`state_dict` returned.
 
         Raises:
-            ValueError: if it lies inside an epoch and was taken with another data size, seed, batch size or number of
-                processes, so that "the next batch" has no meaning here.
+            ValueError: if it lies inside an epoch and was taken with other data, another transform, seed, batch size or
+                number of processes, so that "the next batch" has no meaning here.
         """
-        changed = {name: value for name, value in self._frame().items() if state[name] != value}
-        if changed and state["batches"]:
-            words = ", ".join(f"{name} was {state[name]} and is {value}" for name, value in changed.items())
+        frame = self._frame() if state["batches"] else {}
+        changed = {name: value for name, value in frame.items() if state.get(name, value) != value}
+        if changed:
+            words = ", ".join(_difference(name, state[name], value) for name, value in changed.items())
             raise ValueError(
                 f"cannot continue inside epoch {state['epoch']} after {state['batches']} batches: {words}; resume with "
                 "the same settings, or from a checkpoint at the end of an epoch"
@@ -89,11 +94,22 @@ class ResumableLoader(DataLoader[ClassificationBatch]):
         self._epoch, self._handed_out = state["epoch"], state["batches"]
         self.epochs.set_position(state["epoch"], state["batches"] * self._samples_a_batch)
 
-    def _frame(self) -> dict[str, int]:
+    @cached_property
+    def _identity(self) -> dict[str, str]:
+        return getattr(self.dataset, "identity", dict)()
+
+    def _frame(self) -> dict[str, int | str]:
         sampler = self.epochs
         return {
             "length": sampler.length,
             "seed": sampler.seed,
             "batch_size": self._samples_a_batch,
             "world_size": sampler.world_size,
+            **self._identity,
         }
+
+
+def _difference(name: str, was: int | str, now: int | str) -> str:
+    if name in _HASHED:
+        return f"the {name} are others than they were"
+    return f"{name} was {was} and is {now}"

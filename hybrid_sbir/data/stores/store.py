@@ -6,7 +6,7 @@ never Python objects: touching an object writes its reference count and would co
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, overload
 
 import numpy as np
@@ -116,11 +116,29 @@ def fingerprint(store: Store, *more: str) -> str:
     """Return a SHA-256 over the classes, labels and names of a store (its order included) and further words."""
     digest = hashlib.sha256("\0".join((*store.classes, *more)).encode("utf-8", "surrogateescape"))
     digest.update(np.ascontiguousarray(store.labels, np.int64).tobytes())
+    for names in _encoded_names(store):
+        digest.update(names)
+    return digest.hexdigest()
+
+
+def contents(store: Store) -> dict[str, str]:
+    """Return one SHA-256 each of the classes, the samples' names and their labels, to say which of them differ."""
+    classes = "\0".join(store.classes).encode("utf-8", "surrogateescape")
+    samples = hashlib.sha256()
+    for names in _encoded_names(store):
+        samples.update(names)
+    labels = np.ascontiguousarray(store.labels, np.int64).tobytes()
+    return {
+        "classes": hashlib.sha256(classes).hexdigest(),
+        "samples": samples.hexdigest(),
+        "labels": hashlib.sha256(labels).hexdigest(),
+    }
+
+
+def _encoded_names(store: Store) -> Iterator[bytes]:
     for start in range(0, len(store), 4096):
         names = (store.name(index) for index in range(start, min(start + 4096, len(store))))
-        digest.update("\0".join(names).encode("utf-8", "surrogateescape"))
-        digest.update(b"\0")
-    return digest.hexdigest()
+        yield ("\0".join(names) + "\0").encode("utf-8", "surrogateescape")
 
 
 def state_of(store: Store) -> str:
