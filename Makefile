@@ -52,7 +52,7 @@ DEMO_CONFIG := --config experiments/base/classification.yaml --config experiment
 demo: $(DEMO_MODELS:%=$(DEMO)/%/.done)  ## train a hybrid and ResNet26 briefly on the embedded set, compare, draw a page
 	$(RUN) report $(DEMO_MODELS:%=$(DEMO)/%) --out $(DEMO)/comparison.md
 	$(RUN) gallery $(DEMO_MODELS:%=$(DEMO)/%) --out $(DEMO)/predictions.html --title 'Embedded sketches'
-	@echo "The predictions as a page: $(DEMO)/predictions.html"
+	@echo "The table is of the validation sketches. The predictions on the test sketches, as a page: $(DEMO)/predictions.html"
 
 $(DEMO)/%/.done: | setup
 	$(RUN) fit $(DEMO_CONFIG) --model.init_args.backbone $* --name $* --ckpt_path last

@@ -161,11 +161,12 @@ def _table(results: list[Result], reference: dict[Key, dict[str, float]]) -> lis
     ways = _ways(results)
     for result in results:
         grouped[result.key, ways[result.way]].append(result)
-    header = ["backbone", "activation", "top-1", "top-5", "seeds", "thesis top-1", "thesis top-5", "trained as"]
-    lines = [_row(header), _row(["---", "---", "---:", "---:", "---:", "---:", "---:", "---"])]
+    beside = ["thesis top-1", "thesis top-5"] if reference else []
+    lines = [_row(["backbone", "activation", "top-1", "top-5", "seeds", *beside, "trained as"])]
+    lines.append(_row(["---", "---", "---:", "---:", "---:", *("---:" for _ in beside), "---"]))
     for (key, way), group in grouped.items():
         own = [_spread([r.scores[m] for r in group]) for m in _METRICS]
-        published = [f"{reference[key][m]:.2f}" if key in reference else "-" for m in _METRICS]
+        published = [f"{reference[key][m]:.2f}" if key in reference else "-" for m in _METRICS if reference]
         lines.append(_row([*key, *own, str(len(group)), *published, way]))
     return lines
 
