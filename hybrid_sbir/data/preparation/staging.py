@@ -3,8 +3,8 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hybrid_sbir.durable import sync_folder
@@ -29,16 +29,44 @@ def staged(target: Path) -> Iterator[Path]:
     lock = _lock(side, target)
     try:
         _restore(target)
-        _empty(side)
-        try:
+        with _built(side, target):
             yield side
-            os.sync()  # thousands of files at once: far quicker than flushing each
-            _switch(side, target)
-        except BaseException:
-            shutil.rmtree(side, ignore_errors=True)
-            raise
     finally:
         os.close(lock)
+
+
+def make_once(target: Path, build: Callable[[Path], None]) -> None:
+    """Let ``build`` fill the folder that becomes ``target``, unless it is there; wait for another process doing that.
+
+    What an error or a killed process leaves: see :func:`staged`.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    side = target.with_name(f".{target.name}.preparing")
+    lock = _lock(side, target, wait=True)
+    try:
+        if target.exists():
+            shutil.rmtree(side)
+            return
+        with _built(side, target):
+            build(side)
+    finally:
+        os.close(lock)
+
+
+def remove_abandoned(folder: Path, pattern: str) -> None:
+    """Remove what killed processes left half-made of targets in ``folder`` whose name matches a glob ``pattern``."""
+    for side in folder.glob(f".{pattern}.preparing"):
+        try:
+            handle = os.open(side, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # its process has just finished it
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(side, ignore_errors=True)
+        except BlockingIOError:
+            pass  # someone is at work on it
+        finally:
+            os.close(handle)
 
 
 def recover(target: Path) -> None:
@@ -53,6 +81,19 @@ def recover(target: Path) -> None:
             _restore(target)
         finally:
             os.close(lock)
+
+
+@contextmanager
+def _built(side: Path, target: Path) -> Iterator[None]:
+    """Empty a locked folder, let the block fill it, and put it in ``target``'s place; remove it after an error."""
+    _empty(side)
+    try:
+        yield
+        os.sync()  # thousands of files at once: far quicker than flushing each
+        _switch(side, target)
+    except BaseException:
+        shutil.rmtree(side, ignore_errors=True)
+        raise
 
 
 def _restore(target: Path) -> None:
@@ -75,18 +116,22 @@ def _switch(side: Path, target: Path) -> None:
     shutil.rmtree(_previous(target), ignore_errors=True)
 
 
-def _lock(side: Path, target: Path) -> int:
+def _lock(side: Path, target: Path, wait: bool = False) -> int:
     """Lock the folder ``side``, which the kernel unlocks however this process ends."""
     while True:
         side.mkdir(exist_ok=True)
-        handle = os.open(side, os.O_RDONLY)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            handle = os.open(side, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             os.close(handle)
             raise StagingError(f"another process is preparing {target} now; wait for it, or stop it") from None
-        if side.exists() and os.path.samestat(os.fstat(handle), side.stat()):
-            return handle
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), side.stat()):
+                return handle
         os.close(handle)  # between opening and locking the folder was switched in or removed: it is not ours to empty
 
 

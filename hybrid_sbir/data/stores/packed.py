@@ -6,9 +6,8 @@ N images, B bytes of all of them.
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
+from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,16 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from hybrid_sbir.data.preparation.staging import make_once, remove_abandoned
 from hybrid_sbir.data.stores.mapped import MappedArray
 from hybrid_sbir.data.stores.npy_writer import NpyWriter
 from hybrid_sbir.data.stores.store import Store, fingerprint, state_of
 from hybrid_sbir.data.transforms import CentreView
-from hybrid_sbir.durable import sync_folder, write_durably
 
 _FORMAT = 1
 _AHEAD = 64  # images decoded while the disk writes
 _PROBES = 16
+_NAMES = f"{'[0-9a-f]' * 16}-*"
 
 
 class PackedStore:
@@ -42,6 +42,8 @@ class PackedStore:
     def __init__(self, store: Store, folder: Path | str, shorter_side: int | None = None) -> None:
         """Open a pack, and make it before if it is not there; half a pack is never opened.
 
+        Where another process is making it, that is waited for; what killed processes left half-made is removed.
+
         Args:
             store: what to pack.
             folder: where packs are kept.
@@ -50,19 +52,25 @@ class PackedStore:
         Raises:
             ImageProblem: if an image cannot be read.
             OSError: if the disk is full or not writable; nothing is left behind.
-            ValueError: if a pack is damaged.
+            ValueError: if a pack is damaged; the message names the folder to delete.
         """
         self.store = store
         source = fingerprint(store, state_of(store), _probe(store))
         record = {"format": _FORMAT, "source": source, "samples": len(store), "shorter_side": shorter_side}
         self.path = Path(folder) / f"{source[:16]}-{shorter_side or 'full'}"
         if not self.path.is_dir():
-            _write(store, self.path, record, shorter_side)
-        self._check(record)
+            remove_abandoned(self.path.parent, _NAMES)
+            make_once(self.path, partial(_write, store, record, shorter_side, self.path.name))
         self._pixels, self._shapes = MappedArray(self.path / "pixels.npy"), MappedArray(self.path / "shapes.npy")
-        self._ends = np.concatenate([[0], self._shapes.array.astype(np.int64).prod(axis=1).cumsum()])
-        if len(self._ends) != len(store) + 1 or self._ends[-1] != len(self._pixels.array):
-            raise ValueError(f"{self.path} is damaged: its arrays do not fit each other; delete it to make it again")
+        try:
+            self._check(record)
+            self._ends = np.concatenate([[0], self._shapes.array.astype(np.int64).prod(axis=1).cumsum()])
+            if len(self._ends) != len(store) + 1 or self._ends[-1] != len(self._pixels.array):
+                raise ValueError("its arrays do not fit each other")
+        except (ValueError, FileNotFoundError) as error:
+            raise ValueError(
+                f"the pack {self.path} is damaged: {error}; delete that folder to make it again"
+            ) from error
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -89,9 +97,12 @@ class PackedStore:
         return Image.frombuffer(mode, (width, height), pixels, "raw", mode, 0, 1)
 
     def _check(self, record: dict[str, Any]) -> None:
-        found = json.loads((self.path / "record.json").read_text())
+        try:
+            found = json.loads((self.path / "record.json").read_text())
+        except ValueError as error:
+            raise ValueError(f"its record.json is not readable ({error})") from error
         if found != record:
-            raise ValueError(f"{self.path} was made from other data ({found}); delete it to make it again")
+            raise ValueError(f"its record.json is of other data ({found})")
 
 
 def _probe(store: Store) -> str:
@@ -102,24 +113,12 @@ def _probe(store: Store) -> str:
     return digest.hexdigest()
 
 
-def _write(store: Store, path: Path, record: dict[str, Any], shorter_side: int | None) -> None:
-    """Write to the side, flush, then rename; where another process was faster, its pack stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    side = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        with NpyWriter(side / "pixels.npy", np.uint8) as pixels, NpyWriter(side / "shapes.npy", np.int32, 3) as shapes:
-            for image in _decoded(store, shorter_side, path.name):
-                pixels.append(image.reshape(-1))
-                shapes.append(np.array([(*image.shape, 1)[:3]], np.int32))
-        write_durably(side / "record.json", json.dumps(record).encode())
-        try:
-            side.rename(path)
-        except OSError:
-            if not path.is_dir():
-                raise
-        sync_folder(path.parent)
-    finally:
-        shutil.rmtree(side, ignore_errors=True)
+def _write(store: Store, record: dict[str, Any], shorter_side: int | None, name: str, folder: Path) -> None:
+    with NpyWriter(folder / "pixels.npy", np.uint8) as pixels, NpyWriter(folder / "shapes.npy", np.int32, 3) as shapes:
+        for image in _decoded(store, shorter_side, name):
+            pixels.append(image.reshape(-1))
+            shapes.append(np.array([(*image.shape, 1)[:3]], np.int32))
+    (folder / "record.json").write_text(json.dumps(record))
 
 
 def _decoded(store: Store, shorter_side: int | None, name: str) -> Iterator[np.ndarray]:

@@ -1,7 +1,11 @@
 """A pack gives its source's pixels, is written whole or not at all, and never outlives a change of the source."""
 
 import pickle
+import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,16 +128,53 @@ def test_damage_is_refused(source, tmp_path):
     path = PackedStore(source, tmp_path / "packs").path
     shapes = np.load(path / "shapes.npy")
     np.save(path / "shapes.npy", shapes[:-1])
-    with pytest.raises(ValueError, match="is damaged: its arrays do not fit each other; delete it to make it again"):
+    again = r"; delete that folder to make it again$"
+    with pytest.raises(ValueError, match=rf"the pack {path} is damaged: its arrays do not fit each other{again}"):
         PackedStore(source, tmp_path / "packs")
     np.save(path / "shapes.npy", shapes)
     with (path / "pixels.npy").open("r+b") as file:
         file.truncate(1000)
-    with pytest.raises(ValueError, match=r"pixels\.npy is damaged"):
-        PackedStore(source, tmp_path / "packs").read(0)
-    (path / "record.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"was made from other data \(\{\}\); delete it to make it again"):
+    with pytest.raises(ValueError, match=rf"the pack {path} is damaged: .*pixels\.npy is damaged.*{again}"):
         PackedStore(source, tmp_path / "packs")
+    for content, words in (("{}", r"is of other data \(\{\}\)"), ('{"for', r"is not readable \(Unterminated.*\)")):
+        (path / "record.json").write_text(content)
+        with pytest.raises(ValueError, match=rf"the pack {path} is damaged: its record\.json {words}{again}"):
+            PackedStore(source, tmp_path / "packs")
+    (path / "record.json").unlink()
+    with pytest.raises(ValueError, match=rf"the pack {path} is damaged: .*No such file.*record\.json'{again}"):
+        PackedStore(source, tmp_path / "packs")
+
+
+KILLED = """
+import sys, time
+from hybrid_sbir.data.stores.file_store import FolderStore
+from hybrid_sbir.data.stores.packed import PackedStore
+read, count = FolderStore.read, 0
+def slowly(store, index):
+    global count
+    count += 1
+    if count > 50:
+        sys.stdout.write("packing\\n")
+        sys.stdout.flush()
+        time.sleep(10)
+    return read(store, index)
+FolderStore.read = slowly
+PackedStore(FolderStore(sys.argv[1]), sys.argv[2])
+"""
+
+
+def test_what_killed_processes_left_is_removed_and_what_others_make_is_not(source, tmp_path):
+    command = [sys.executable, "-c", KILLED, str(source.root), str(tmp_path / "packs")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3], text=True) as process:
+        assert process.stdout.readline() == "packing\n"
+        (half_made,) = (tmp_path / "packs").iterdir()
+        other = PackedStore(source, tmp_path / "packs", 8)
+        assert half_made.is_dir(), "its process lives"
+        process.send_signal(signal.SIGKILL)
+    assert half_made.is_dir()
+    third = PackedStore(source, tmp_path / "packs", 9)
+    assert sorted((tmp_path / "packs").iterdir()) == sorted([other.path, third.path])
+    assert_same(PackedStore(source, tmp_path / "packs"), source)
 
 
 def test_an_empty_store(tmp_path, source):
