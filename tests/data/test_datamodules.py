@@ -1,8 +1,11 @@
 """Data modules from the front door: parts, classes, shards, and a trainer that resumes inside an epoch."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+import yaml
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from PIL import Image
@@ -270,6 +273,12 @@ class TestWithATrainer:
     def test_prediction_gives_each_sample_once_in_order(self, folder, tmp_path):
         batches = trainer(tmp_path).predict(Recorder(), Folder(str(folder), **SMALL))
         assert torch.cat(batches).tolist() == list(range(6))
+
+
+def test_an_overlay_for_more_devices_leaves_the_batch_size_to_the_experiment():
+    overlay = yaml.safe_load((Path(__file__).parents[2] / "experiments/overlays/dual_gpu.yaml").read_text())
+    assert overlay["trainer"]["devices"] == 2
+    assert "data" not in overlay
 
 
 @pytest.mark.parametrize("world_size", [2, 3, 8])
