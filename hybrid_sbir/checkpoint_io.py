@@ -6,6 +6,7 @@ not be separated, and ``torch.load`` and ``unzip`` read it as any other.
 
 import hashlib
 import io
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -60,10 +61,17 @@ class DurableCheckpointIO(TorchCheckpointIO):
         """Read and verify a checkpoint.
 
         Raises:
-            CheckpointFileError: if it is missing, damaged, or holds more than tensors and plain values; names the whole
-                ones beside it.
+            CheckpointFileError: if it is missing, damaged, no run's, or holds more than tensors and plain values; names
+                the whole ones beside it.
         """
-        return read_checkpoint(path, map_location or (lambda storage, _: storage), weights_only is not False)
+        content = read_checkpoint(path, map_location or (lambda storage, _: storage), weights_only is not False)
+        missing = [name for name in ("state_dict", "pytorch-lightning_version") if name not in content]
+        if missing:
+            raise CheckpointFileError(
+                f"{path} is no run's checkpoint: it has no {' and no '.join(missing)}. If it holds weights, start from "
+                f"them: --model.init_args.init_from {path}"
+            )
+        return content
 
 
 def read_checkpoint(path: str | Path, map_location: Any = "cpu", weights_only: bool = True) -> dict[str, Any]:
@@ -82,13 +90,21 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu", weights_only: b
             f"checkpoint {path} is damaged: its contents do not match its SHA-256{_siblings(path)}"
         )
     try:
-        return torch.load(io.BytesIO(content), map_location=map_location, weights_only=weights_only)
+        loaded = torch.load(io.BytesIO(content), map_location=map_location, weights_only=weights_only)
     except Exception as error:  # torch raises half a dozen kinds for cut and foreign files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointFileError(
             f"checkpoint {path} ({len(content):,} bytes) cannot be read: it is cut short, no checkpoint, or holds more "
-            f"than tensors and plain values ({reason}){_siblings(path)}"
+            f"than tensors and plain values ({_reason(error)}){_siblings(path)}"
         ) from error
+    if not isinstance(loaded, dict):
+        raise CheckpointFileError(f"{path} is no checkpoint: it holds a {type(loaded).__name__}, not named entries")
+    return loaded
+
+
+def _reason(error: Exception) -> str:
+    """What torch found, without its advice to load the file unchecked, which would run code in it."""
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    return f"it holds {found[1]}" if found else type(error).__name__
 
 
 def seal(content: bytes) -> bytes:
@@ -113,7 +129,7 @@ def _prove_readable(buffer: io.BytesIO, path: Path) -> None:
         torch.load(buffer, map_location="cpu", weights_only=True)
     except Exception as error:
         raise CheckpointFileError(
-            f"checkpoint {path} would not be readable, it holds more than tensors and plain values: {error}"
+            f"checkpoint {path} would not be readable, it holds more than tensors and plain values: {_reason(error)}"
         ) from error
 
 

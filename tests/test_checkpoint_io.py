@@ -8,7 +8,13 @@ import torch
 
 from hybrid_sbir.checkpoint_io import CheckpointFileError, DurableCheckpointIO, read_checkpoint
 
-CONTENT = {"state_dict": {"w": torch.arange(1000.0)}, "epoch": 3, "names": ["a", "b"], "place": (1, None)}
+CONTENT = {
+    "state_dict": {"w": torch.arange(1000.0)},
+    "pytorch-lightning_version": "2.6.6",
+    "epoch": 3,
+    "names": ["a", "b"],
+    "place": (1, None),
+}
 
 
 @pytest.fixture
@@ -114,3 +120,24 @@ def test_what_could_not_be_read_again_is_not_written(tmp_path):
     with pytest.raises(CheckpointFileError, match=r"(?s)would not be readable.*PosixPath"):
         DurableCheckpointIO().save_checkpoint({"path": tmp_path}, tmp_path / "last.ckpt")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ([1, 2], "it holds a list, not named entries"),
+        ({"w": torch.zeros(2)}, r"no state_dict and no pytorch-lightning_version.*init_args\.init_from"),
+        ({"state_dict": {}}, "it has no pytorch-lightning_version"),
+    ],
+)
+def test_a_foreign_file_is_no_run(content, words, tmp_path):
+    torch.save(content, tmp_path / "x.ckpt")
+    with pytest.raises(CheckpointFileError, match=words):
+        DurableCheckpointIO().load_checkpoint(tmp_path / "x.ckpt")
+
+
+def test_never_advises_to_load_unchecked(tmp_path):
+    (tmp_path / "x.ckpt").write_bytes(b"garbage" * 100)
+    with pytest.raises(CheckpointFileError) as caught:
+        read_checkpoint(tmp_path / "x.ckpt")
+    assert "weights_only" not in str(caught.value)
