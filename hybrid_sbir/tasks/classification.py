@@ -65,6 +65,10 @@ class ClassificationTask(LightningModule):
         init_head: bool = True,
     ) -> None:
         super().__init__()
+        if num_classes < 2:
+            raise ValueError(f"num_classes is {num_classes}; a classifier needs 2 or more: look at the data's classes")
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing is {label_smoothing}; give a share from 0 to below 1")
         body = create_backbone(backbone, activation=activation, in_channels=in_channels, width=width, stem=stem)
         self.model = Classifier(body, num_classes)
         self.meter = ClassificationMeter()

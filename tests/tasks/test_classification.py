@@ -62,3 +62,12 @@ def test_training_smooths_as_published_and_evaluation_does_not(task, batch):
         task.validation_step(batch, 0)
         plain = torch.nn.functional.cross_entropy(task(batch.image), batch.label).item()
     assert task.meter.compute().loss == pytest.approx(plain, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("classes", "smoothing", "words"),
+    [(1, 0.1, "num_classes is 1; a classifier needs 2"), (3, 1.5, r"label_smoothing is 1\.5; give a share")],
+)
+def test_refuses_what_cannot_be_trained(classes, smoothing, words):
+    with pytest.raises(ValueError, match=words):
+        ClassificationTask(classes, 1, backbone=STAGES, stem="tiny", label_smoothing=smoothing)
