@@ -1,5 +1,6 @@
 """What a run guards against, and what it leaves behind. Lightning callbacks; they know no model and no data set."""
 
+from hybrid_sbir.callbacks.beginning import Beginning
 from hybrid_sbir.callbacks.checkpoints import Checkpoints
 from hybrid_sbir.callbacks.loss_watch import LossWatch
 from hybrid_sbir.callbacks.predictions import PredictionsFile
@@ -8,6 +9,7 @@ from hybrid_sbir.callbacks.run_record import RunRecord
 from hybrid_sbir.callbacks.signals import StopOnSignal
 
 __all__ = [
+    "Beginning",
     "Checkpoints",
     "LossWatch",
     "PredictionsFile",

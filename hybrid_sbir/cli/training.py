@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import yaml
 from jsonargparse import ArgumentError, Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -16,6 +17,7 @@ from lightning.pytorch.plugins import CheckpointIO
 import hybrid_sbir.data.datamodules
 import hybrid_sbir.tasks
 from hybrid_sbir.callbacks import (
+    Beginning,
     Checkpoints,
     LossWatch,
     PredictionsFile,
@@ -41,20 +43,27 @@ class TrainingCLI(LightningCLI):
 
     def __init__(self, verb: str, arguments: list[str]) -> None:
         self._verb = verb
+        self._folder: RunFolder | None = None
         logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_no_advert)
         warnings.filterwarnings("ignore", message=r".*LeafSpec.* is deprecated")  # the trainer's own, at every run
-        super().__init__(
-            model_class=LightningModule,
-            datamodule_class=LightningDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            save_config_callback=None,  # RunRecord writes it
-            trainer_defaults={"use_distributed_sampler": False, "logger": False},
-            auto_configure_optimizers=False,
-            load_from_checkpoint_support=False,
-            parser_kwargs={"exit_on_error": False, verb: _describe(verb)},
-            args=[verb, *arguments],
-        )
+        try:
+            super().__init__(
+                model_class=LightningModule,
+                datamodule_class=LightningDataModule,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                save_config_callback=None,  # RunRecord writes it
+                trainer_defaults={"use_distributed_sampler": False, "logger": False},
+                auto_configure_optimizers=False,
+                load_from_checkpoint_support=False,
+                parser_kwargs={"exit_on_error": False, verb: _describe(verb)},
+                args=[verb, *arguments],
+            )
+        except MisconfigurationException as error:  # the trainer's word for settings that do not go together
+            raise ValueError(str(error)) from error
+        finally:
+            if self._folder is not None:
+                self._folder.close()
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
         """Only the verb that was called: building the parsers of all four takes seconds."""
@@ -86,6 +95,9 @@ class TrainingCLI(LightningCLI):
             self.config = parser.parse_args(args)
         except ArgumentError as error:
             raise ArgumentError(None, shorten(str(error), _named_classes())) from error
+        seed = self.config[self._verb].seed_everything
+        if seed < 0:
+            raise ArgumentError(None, f"--seed_everything is {seed}; give 0 or more")
 
     def _parse_ckpt_path(self) -> None:
         """Do not read settings from checkpoints: ours hold none, and the configuration is in the run's config.yaml."""
@@ -98,8 +110,13 @@ class TrainingCLI(LightningCLI):
                 "trainer.use_distributed_sampler is true; the data's own sampler shares the samples out over processes "
                 "(and the trainer's would repeat some): leave it false"
             )
+        if config.trainer.overfit_batches:
+            raise ValueError(
+                "trainer.overfit_batches would exchange the data's own sampler, which keeps the order of a resumed run; "
+                "use trainer.limit_train_batches, or fewer classes: data.init_args.max_classes"
+            )
         config.name = config.name or _default_name(config)
-        self._folder = RunFolder(config.runs / config.name)
+        self._folder = RunFolder(config.runs / _inside(config.name))
         _put_loggers_into(self._folder.path, config)
         # Processes that the first one starts come here later, when it has already written into the folder.
         first = getattr(rank_zero_only, "rank", 0) == 0
@@ -116,6 +133,11 @@ class TrainingCLI(LightningCLI):
         if found is not None and "init_from" in config.model.init_args:
             config.model.init_args.init_from = None  # the checkpoint replaces it, and the file may be gone
 
+    def before_fit(self) -> None:
+        """Put an earlier run aside now that everything has been built: what was wrong so far has not cost it."""
+        if self.config[self._verb].overwrite and self.trainer.is_global_zero:
+            self._own_folder().put_aside()
+
     def predict(self, **kwargs: Any) -> None:
         """Predict without keeping all results in memory: PredictionsFile writes them."""
         self.trainer.predict(**kwargs | {"return_predictions": False})
@@ -127,6 +149,7 @@ class TrainingCLI(LightningCLI):
         config = self.config[self._verb]
         callbacks = [
             *_as_list(trainer.callbacks),
+            Beginning(self._own_folder().discard_old),
             StepRandomness(config.seed_everything),
             LossWatch(),
             StopOnSignal(checkpoints.save_last),
@@ -137,8 +160,12 @@ class TrainingCLI(LightningCLI):
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             plugins.append(DurableCheckpointIO())
         return super().instantiate_trainer(
-            callbacks=callbacks, plugins=plugins, default_root_dir=str(self._folder.path), **kwargs
+            callbacks=callbacks, plugins=plugins, default_root_dir=str(self._own_folder().path), **kwargs
         )
+
+    def _own_folder(self) -> RunFolder:
+        assert self._folder is not None, "the folder is found before anything is built"
+        return self._folder
 
 
 def _describe(verb: str) -> dict[str, Any]:
@@ -161,6 +188,13 @@ def _named_classes() -> list[str]:
 
 _ONCE = {"ckpt_path": None, "overwrite": False}
 """What concerns one start of a run, and is not part of its recorded configuration."""
+
+
+def _inside(name: str) -> str:
+    """Refuse a name that leads out of the folder of all runs, or is that folder."""
+    if Path(name).is_absolute() or ".." in Path(name).parts or not Path(name).parts:
+        raise ValueError(f"--name is '{name}'; give a folder's name, or a path below --runs without '..'")
+    return name
 
 
 def _default_name(config: Namespace) -> str:

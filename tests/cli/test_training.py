@@ -57,6 +57,9 @@ def test_a_run_is_not_overwritten_unless_asked(finished, call, tiny, capsys, out
     assert record(finished)["finished"]
     assert call(tiny("fit", "--ckpt_path", "last", "--trainer.max_epochs", 5)) == 1
     assert "cosine ends at epoch 3, but trainer.max_epochs is 5" in capsys.readouterr().err
+    assert call([*tiny("fit", "--overwrite", "true"), "--data.init_args.root", "nowhere"]) == 1
+    assert call(tiny("fit", "--overwrite", "true", "--model.init_args.init_from", "nowhere.ckpt")) == 1
+    assert outcome(finished) == before
     assert call(tiny("fit", "--overwrite", "true", "--trainer.max_epochs", 1)) == 0
     assert record(finished)["epochs"] == 1
 

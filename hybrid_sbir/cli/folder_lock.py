@@ -1,0 +1,67 @@
+"""A lock on a run's folder: one run writes into it at a time. The kernel releases it however the process ends."""
+
+import fcntl
+import os
+import warnings
+from pathlib import Path
+
+_held: set[int] = set()
+
+
+class FolderError(OSError):
+    """A run's folder that cannot be used now; the message says what to do."""
+
+
+def lock(folder: Path) -> int | None:
+    """Make ``folder`` where it is missing, and lock it for this process.
+
+    Returns:
+        What :func:`unlock` takes; None, after a warning, on a file system without locks.
+
+    Raises:
+        FolderError: if another process holds the lock, or nothing can be written there.
+    """
+    while True:
+        _make(folder)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise FolderError(
+                f"another process is training in {folder} now; wait for it, stop it, or give this run another --name"
+            ) from None
+        except OSError as error:  # network file systems may be mounted without
+            os.close(handle)
+            warnings.warn(f"{folder} cannot be locked ({error.strerror}): start no second run in it", stacklevel=2)
+            return None
+        if folder.exists() and os.path.samestat(os.fstat(handle), folder.stat()):
+            _held.add(handle)
+            return handle
+        os.close(handle)  # between opening and locking, its last holder removed it
+
+
+def unlock(handle: int | None) -> None:
+    """Release what :func:`lock` returned."""
+    if handle is not None:
+        _held.discard(handle)
+        os.close(handle)
+
+
+def _make(folder: Path) -> None:
+    advice = "give --runs a folder that you can write to"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderError(f"cannot make the run's folder {folder}: {error.strerror}; {advice}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise FolderError(f"cannot write into the run's folder {folder}; {advice}")
+
+
+def _leave_to_parent() -> None:
+    """A forked loading process outlives a killed run by seconds, and must not hold its lock so long."""
+    while _held:
+        os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
