@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from hybrid_sbir.durable import write_durably
@@ -65,6 +66,7 @@ class PredictionsFile(Callback):
             images = {index: image for _, theirs in gathered for index, image in theirs.items()}
         if trainer.is_global_zero and parts:
             arrays = in_order(parts)
+            _warn_of_broken(arrays)
             arrays["classes"] = np.array(getattr(getattr(trainer, "datamodule", None), "classes", ()), dtype=np.str_)
             arrays["thumbnails"] = np.stack([images[index] for index in sorted(images)])
             arrays["thumbnail_rows"] = np.searchsorted(arrays["index"], sorted(images))
@@ -73,6 +75,17 @@ class PredictionsFile(Callback):
             buffer = io.BytesIO()
             np.savez(buffer, allow_pickle=False, **arrays)
             write_durably(folder / "predictions.npz", buffer.getvalue())
+
+
+def _warn_of_broken(arrays: Arrays) -> None:
+    """Name the samples that have no prediction; their rows stay as they are."""
+    finite: np.ndarray = np.asarray(np.isfinite(arrays.get("probabilities", np.empty((0, 1)))).all(axis=1))
+    broken = arrays["index"][: len(finite)][~finite].tolist()
+    if broken:
+        rank_zero_warn(
+            f"the probabilities of {len(broken)} of {len(finite)} samples are not finite (indices {broken[:10]}"
+            f"{' and more' if len(broken) > 10 else ''}): their images are unlike those that the model was trained on"
+        )
 
 
 def in_order(parts: list[Arrays]) -> Arrays:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from hybrid_sbir.callbacks.provenance import device, revision, versions
 from hybrid_sbir.durable import write_durably
@@ -105,10 +106,17 @@ class RunRecord(Checkpoint):
         if not trainer.is_global_zero:
             return
         path = _folder(trainer) / "metrics.json"
-        record = json.loads(path.read_text()) if path.exists() else self._describe(trainer)
+        record = _read_or_set_aside(path) or self._describe(trainer)
         result = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         checkpoint = str(trainer.ckpt_path) if trainer.ckpt_path else None
-        record[verb] = {"checkpoint": checkpoint, "data": _data(trainer), "device": device(trainer), **result}
+        unsound = getattr(trainer.lightning_module, "non_finite", [])
+        about = {
+            "checkpoint": checkpoint,
+            "data": _data(trainer),
+            "device": device(trainer),
+            "non_finite": len(unsound),
+        }
+        record[verb] = about | result
         _write_json(path, record)
 
     def _write(self, trainer: Trainer, finished: bool) -> None:
@@ -179,4 +187,31 @@ def _as_csv(rows: list[dict[str, float]]) -> bytes:
 
 
 def _write_json(path: Path, record: dict[str, Any]) -> None:
-    write_durably(path, (json.dumps(record, indent=2, default=str) + "\n").encode())
+    text = json.dumps(_strict(record), indent=2, default=str, allow_nan=False)
+    write_durably(path, (text + "\n").encode())
+
+
+def _strict(value: Any) -> Any:
+    """JSON has no NaN and no infinity: null stands for them."""
+    if isinstance(value, dict):
+        return {name: _strict(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _read_or_set_aside(path: Path) -> dict[str, Any] | None:
+    """Read a record; a damaged one is kept under another name, so that the result that comes now has a place."""
+    try:
+        record = json.loads(path.read_text())
+        if isinstance(record, dict):
+            return record
+        reason = f"it holds a {type(record).__name__}"
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        reason = str(error)
+    kept = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    path.replace(kept)
+    rank_zero_warn(f"{path} is damaged ({reason}); it is kept as {kept.name}, and a new one is written")
+    return None

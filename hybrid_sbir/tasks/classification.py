@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
 from hybrid_sbir.batch import ClassificationBatch
@@ -19,8 +19,9 @@ from hybrid_sbir.models import Classifier, StageSpec, create_backbone
 from hybrid_sbir.models.stage import Activation
 from hybrid_sbir.models.stem import StemSize
 from hybrid_sbir.tasks.initial_weights import load_initial_weights
+from hybrid_sbir.tasks.non_finite import NonFiniteSamples
 from hybrid_sbir.tasks.optimisation import Schedule, build_optimisation, check_schedule
-from hybrid_sbir.tasks.restoring import KEY, check_restorable, describe
+from hybrid_sbir.tasks.restoring import KEY, check_restorable, check_same_data, describe
 
 
 class ClassificationTask(LightningModule):
@@ -72,6 +73,8 @@ class ClassificationTask(LightningModule):
         body = create_backbone(backbone, activation=activation, in_channels=in_channels, width=width, stem=stem)
         self.model = Classifier(body, num_classes)
         self.meter = ClassificationMeter()
+        self.unsound = NonFiniteSamples()
+        self.non_finite: list[int] = []
         self.label_smoothing, self.smoothing = label_smoothing, smoothing
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
         self.init_from, self.init_head = init_from, init_head
@@ -96,7 +99,9 @@ class ClassificationTask(LightningModule):
 
     def validation_step(self, batch: ClassificationBatch, batch_idx: int) -> None:
         """Add a batch to the scores."""
-        self.meter.update(self._evaluate(batch.image), batch.label, batch.index)
+        logits = self._evaluate(batch.image)
+        self.meter.update(logits, batch.label, batch.index)
+        self.unsound.update(logits, batch.index)
 
     def test_step(self, batch: ClassificationBatch, batch_idx: int) -> None:
         """Add a batch to the scores."""
@@ -113,10 +118,11 @@ class ClassificationTask(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Forget earlier samples: a validation may have been broken off."""
         self.meter.reset()
+        self.unsound.reset()
 
     def on_test_epoch_start(self) -> None:
         """Forget earlier samples."""
-        self.meter.reset()
+        self.on_validation_epoch_start()
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation's scores."""
@@ -128,12 +134,13 @@ class ClassificationTask(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what is needed to build the model again, and the classes it tells apart."""
-        checkpoint[KEY] = describe(self.model, self._classes())
+        checkpoint[KEY] = describe(self.model, self._classes(), getattr(self._data(), "fingerprint", None))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another model, other classes or, to continue, another length; in words."""
         check_restorable(checkpoint, self.model, self._classes())
         if self.trainer.state.fn == TrainerFn.FITTING:
+            check_same_data(checkpoint, getattr(self._data(), "fingerprint", None))
             check_schedule(checkpoint, self.trainer.max_epochs)
 
     def _evaluate(self, image: Tensor) -> Tensor:
@@ -153,9 +160,16 @@ class ClassificationTask(LightningModule):
         return getattr(self.trainer, "datamodule", None)
 
     def _log_scores(self, part: str) -> None:
-        rates = self.meter.compute().rates()
+        scores, self.non_finite = self.meter.compute(), self.unsound.compute()
+        rates = scores.rates()
+        if self.non_finite:
+            rank_zero_warn(
+                f"the outputs for {len(self.non_finite)} of {scores.samples} samples are not finite (indices "
+                f"{self.non_finite[:10]}{' and more' if len(self.non_finite) > 10 else ''}); they count as wrong"
+            )
         shown = {"loss": False, "top1": True, "top5": True}
         for name, value in rates.items():
             # The same number in every process already, so that nothing is to be averaged; float64, as it was counted.
             self.log(f"{part}/{name}", torch.tensor(value, dtype=torch.float64), prog_bar=shown[name])
         self.meter.reset()
+        self.unsound.reset()

@@ -15,14 +15,29 @@ _ADVICE = (
 )
 
 
-def describe(model: Classifier, classes: Sequence[str]) -> dict[str, Any]:
-    """Return what is needed to build ``model`` again, and the names of the classes it tells apart.
+def describe(model: Classifier, classes: Sequence[str], fingerprint: str | None = None) -> dict[str, Any]:
+    """Return what is needed to build ``model`` again, the classes it tells apart, and the fingerprint of its data.
 
     ``plan`` is what :func:`hybrid_sbir.models.weights.save_classifier` stores too.
     """
     backbone = model.backbone
     plan = {"spec": asdict(backbone.spec), "options": backbone.options(), "num_classes": model.num_classes}
-    return {"plan": plan, "classes": list(classes)}
+    return {"plan": plan, "classes": list(classes), "data": fingerprint}
+
+
+def check_same_data(checkpoint: Mapping[str, Any], fingerprint: str | None) -> None:
+    """Refuse to continue a run with other data; one that does not say what it was trained on passes.
+
+    Raises:
+        ValueError: names both fingerprints, and what to do.
+    """
+    stored = checkpoint.get(KEY, {}).get("data")
+    if stored and fingerprint and stored != fingerprint:
+        raise ValueError(
+            f"the run was trained on data with the fingerprint {stored[:12]}, these have {fingerprint[:12]} (other "
+            "samples, split or order; metrics.json names the data); continue with the same data, or start a new run "
+            "from its weights: --model.init_args.init_from FILE"
+        )
 
 
 def check_restorable(checkpoint: Mapping[str, Any], model: Classifier, classes: Sequence[str]) -> None:
@@ -45,12 +60,23 @@ def check_restorable(checkpoint: Mapping[str, Any], model: Classifier, classes: 
         ours, theirs = own["plan"][part], stored["plan"][part]
         differing = [name for name in ours if _plain(ours[name]) != _plain(theirs.get(name))]
         if differing:
-            words = "; ".join(
-                f"{name} is {_short(theirs.get(name))} there and {_short(ours[name])} here" for name in differing
-            )
+            words = "; ".join(_difference(name, theirs.get(name), ours[name]) for name in differing)
             raise ValueError(
                 f"the checkpoint holds another backbone: {words}. Use the configuration it was trained with"
             )
+
+
+def _difference(name: str, there: Any, here: Any) -> str:
+    """Where two values first differ, inside lists and dictionaries of the same shape."""
+    if isinstance(there, dict) and isinstance(here, dict) and there.keys() == here.keys():
+        inside = [(f"{name}.{key}", there[key], here[key]) for key in there]
+    elif isinstance(there, list | tuple) and isinstance(here, list | tuple):
+        if len(there) != len(here):
+            return f"{name} has {len(there)} entries there and {len(here)} here"
+        inside = [(f"{name}[{place}]", *pair) for place, pair in enumerate(zip(there, here, strict=True))]
+    else:
+        return f"{name} is {_short(there)} there and {_short(here)} here"
+    return next(_difference(*parts) for parts in inside if _plain(parts[1]) != _plain(parts[2]))
 
 
 def _other_classes(stored: Sequence[str], own: Sequence[str]) -> str:

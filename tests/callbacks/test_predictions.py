@@ -3,9 +3,10 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 
-from hybrid_sbir.callbacks.predictions import PredictionsFile, in_order, thumbnail
+from hybrid_sbir.callbacks.predictions import PredictionsFile, _warn_of_broken, in_order, thumbnail
 
 
 def test_parts_come_together_in_order_and_once():
@@ -43,3 +44,9 @@ def test_thumbnails_are_spread_over_a_sorted_data_set(tmp_path):
         assert saved["thumbnail_rows"].tolist() == [0, 4, 8]
         assert saved["label"][saved["thumbnail_rows"]].tolist() == [0, 1, 2]
         assert saved["thumbnails"].shape == (3, 2, 2, 1)
+
+
+def test_samples_without_a_prediction_are_named():
+    rows = np.array([[0.5, 0.5], [np.nan, np.nan], [1, 0]], np.float32)
+    with pytest.warns(UserWarning, match=r"1 of 3 samples are not finite \(indices \[6\]\)"):
+        _warn_of_broken({"index": np.array([4, 6, 8]), "probabilities": rows})

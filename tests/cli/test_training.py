@@ -165,3 +165,11 @@ def test_a_class_without_training_samples_is_named(call, tiny, pictures, tmp_pat
     (root / "train" / "class1").mkdir()
     assert call([*tiny("fit"), "--data.init_args.root", str(root)]) == 1
     assert "class1" in capsys.readouterr().err
+
+
+def test_a_result_survives_a_damaged_record(finished, call):
+    damaged = (finished / "metrics.json").read_text()[:-100]
+    (finished / "metrics.json").write_text(damaged)
+    assert call(["validate", "--config", str(finished / "config.yaml")]) == 0
+    assert record(finished)["validate"]["non_finite"] == 0
+    assert [p.read_text() for p in finished.glob("metrics.json.damaged-*")] == [damaged]

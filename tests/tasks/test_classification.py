@@ -71,3 +71,19 @@ def test_training_smooths_as_published_and_evaluation_does_not(task, batch):
 def test_refuses_what_cannot_be_trained(classes, smoothing, words):
     with pytest.raises(ValueError, match=words):
         ClassificationTask(classes, 1, backbone=STAGES, stem="tiny", label_smoothing=smoothing)
+
+
+def test_samples_without_finite_outputs_are_counted_named_and_wrong(task):
+    wide = ClassificationTask(8, 1, backbone=STAGES, stem="tiny").eval()
+    wide.trainer = task.trainer
+    wide.log = lambda *_, **__: None
+    image = torch.zeros(4, 1, 16, 16)
+    image[2] = float("nan")
+    with torch.no_grad():
+        right = wide(image[:1]).argmax()
+        wide.validation_step(ClassificationBatch(image, right.repeat(4), torch.tensor([3, 5, 7, 9])), 0)
+    scores = wide.meter.compute()
+    assert (scores.samples, scores.top1, scores.top5) == (4, 3, 3)
+    with pytest.warns(UserWarning, match=r"outputs for 1 of 4 samples are not finite \(indices \[7\]\)"):
+        wide.on_validation_epoch_end()
+    assert wide.non_finite == [7]
