@@ -20,11 +20,14 @@ def shorten(message: str, classes: Iterable[str] = ()) -> str:
     """
     lines = [line.strip().removeprefix("- ") for line in message.splitlines() if not _NOISE.match(line)]
     lines = [line for line in dict.fromkeys(lines) if line]
+    if any("lightning.LightningDataModule" in line and "is not accepted" in line for line in lines):
+        lines.append("name the data file (experiments/data/...) before overlays")
     unknown = [found for line in lines if (found := _NO_CLASS.search(line))]
     if unknown:
         name = next((found[1] for found in unknown if found[1]), "")
-        known = sorted(classes)
+        known = [] if any("lr_scheduler" in line or "optimizer" in line for line in lines) else sorted(classes)
         choice = get_close_matches(name, known) or known
         lines = [line for line in lines if not _NO_CLASS.search(line) and not line.startswith("Given value")]
-        lines.append(f"no class '{name}'; there are: {', '.join(choice)}" if name else "no such class")
+        there = f"; there are: {', '.join(choice)}" if choice else ""
+        lines.append(f"no class '{name}'{there}" if name else "no such class")
     return " ".join(line if line.endswith((":", ".")) else f"{line};" for line in lines).rstrip(";")

@@ -112,7 +112,7 @@ class TrainingCLI(LightningCLI):
             )
         if config.trainer.overfit_batches:
             raise ValueError(
-                "trainer.overfit_batches would exchange the data's own sampler, which keeps the order of a resumed run; "
+                "trainer.overfit_batches would replace the data's sampler, which keeps the order of a resumed run; "
                 "use trainer.limit_train_batches, or fewer classes: data.init_args.max_classes"
             )
         config.name = config.name or _default_name(config)

@@ -80,6 +80,7 @@ def test_every_verb_explains_itself(verb, capsys):
         (["--model.init_args.activation", "relu"], 2, "['pre', 'post']. Got value: relu"),
         (["--model.init_args.backbone", "resnet27"], 1, "no backbone 'resnet27'; did you mean one of resnet26"),
         (["--data", "Foldr"], 2, "no class 'Foldr'; there are: Folder"),
+        (["--model.init_args.lr_scheduler", "cos"], 2, "no class 'cos'"),
         (["--seed_everything", "-1"], 2, "--seed_everything is -1; give 0 or more"),
         (["--name", "../../escaped"], 1, "--name is '../../escaped'; give a folder's name"),
         (["--trainer.overfit_batches", "1"], 1, "overfit_batches"),
@@ -119,3 +120,11 @@ def test_shorten_keeps_what_is_wrong():
     assert (
         shorten(long + "\n    - Expected a <class 'NoneType'>\n  Given value: Namespace(a=1)") == 'Parser key "x": Bad'
     )
+
+
+def test_a_scheduler_is_no_task_and_data_come_before_overlays():
+    classes = ["ClassificationTask", "Folder"]
+    said = shorten('Parser key "model.init_args.lr_scheduler":\n Expected a dot import path string: cos', classes)
+    assert said.endswith("no class 'cos'")
+    late = "Problem with given class_path 'lightning.LightningDataModule': Option 'size' is not accepted"
+    assert shorten(late, classes).endswith("name the data file (experiments/data/...) before overlays")
