@@ -9,7 +9,7 @@ from typing import Any, cast
 import yaml
 from jsonargparse import ArgumentError, Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.fabric.utilities.rank_zero import _get_rank
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
@@ -119,7 +119,7 @@ class TrainingCLI(LightningCLI):
         self._folder = RunFolder(config.runs / _inside(config.name))
         _put_loggers_into(self._folder.path, config)
         # Processes that the first one starts come here later, when it has already written into the folder.
-        first = getattr(rank_zero_only, "rank", 0) == 0
+        first = not _get_rank()
         if self._verb == "fit" and first:
             found = self._folder.to_fit(config.ckpt_path, config.overwrite)
         elif self._verb == "fit":
