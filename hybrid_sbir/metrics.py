@@ -9,6 +9,9 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 
+_COUNTED = 5  # the last place that any score counts is top-5's
+
+
 class ClassificationScores(NamedTuple):
     """Counts over distinct samples; the rates are fractions of ``samples``.
 
@@ -34,12 +37,12 @@ def label_place(logits: Tensor, label: Tensor) -> Tensor:
     """Place of each sample's class in the ranking of the logits, from 0; (N, K) and (N,) to (N,) int64.
 
     Among equal logits the smaller class number comes first, so a constant output scores 1 / K and not 1. A row with a
-    value that is not a number ranks its class last.
+    value that is not finite is no prediction: its class comes after every place that counts, whatever K is.
     """
     own = logits.gather(1, label.unsqueeze(1))
     before = torch.arange(logits.shape[1], device=logits.device) < label.unsqueeze(1)
     place = ((logits > own) | ((logits == own) & before)).sum(dim=1)
-    return place.where(logits.isfinite().all(dim=1), logits.shape[1])
+    return place.where(logits.isfinite().all(dim=1), max(logits.shape[1], _COUNTED))
 
 
 def score(index: Tensor, place: Tensor, loss: Tensor) -> ClassificationScores:
@@ -61,7 +64,7 @@ def score(index: Tensor, place: Tensor, loss: Tensor) -> ClassificationScores:
     return ClassificationScores(
         samples=len(place),
         top1=int((place < 1).sum()),
-        top5=int((place < 5).sum()),
+        top5=int((place < _COUNTED).sum()),
         loss=float(loss.sum()) / len(loss) if len(loss) else float("nan"),
     )
 

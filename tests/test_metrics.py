@@ -51,9 +51,13 @@ def test_a_constant_output_is_no_success():
     assert scored([(torch.zeros(10, 10), label, label)])[:3] == (10, 1, 5)
 
 
-def test_what_is_no_number_ranks_last():
-    logits = torch.tensor([[float("nan"), 0.0], [0.0, float("nan")], [float("inf"), 0.0]])
-    assert label_place(logits, torch.tensor([0, 0, 0])).tolist() == [2, 2, 2]
+@pytest.mark.parametrize("classes", [2, 3, 8])
+def test_what_is_not_finite_is_never_right(classes):
+    logits = torch.zeros(3, classes)
+    logits[0, 0], logits[1, 1], logits[2, 0] = float("nan"), float("nan"), float("inf")
+    label = torch.zeros(3, dtype=torch.int64)
+    assert (label_place(logits, label) >= 5).all()
+    assert scored([(logits, label, torch.arange(3))])[:3] == (3, 0, 0)
 
 
 def test_no_sample_scores_nothing():
