@@ -8,7 +8,6 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-
 _COUNTED = 5  # the last place that any score counts is top-5's
 
 
