@@ -75,7 +75,7 @@ VERBS = {
 }
 
 _OVERVIEW = """\
-Hybrid convolution-attention backbones for sketches: classification and sketch-based image retrieval.
+Hybrid convolution-attention backbones for sketches: prepare data, train, evaluate, compare.
 
 usage: hybrid-sbir VERB [options]        (the same: python -m hybrid_sbir VERB [options])
 
@@ -111,6 +111,8 @@ def choose(words: list[str]) -> tuple[str, Verb, list[str]]:
         if name in VERBS:
             return name, VERBS[name], words[length:]
     family = [name for name in VERBS if name.startswith(f"{words[0]} ")]
+    if family and words[1:2] in ([], ["-h"], ["--help"]):
+        raise ValueError(f"'{words[0]}' is one of: {', '.join(family)} (each has --help)")
     typed = " ".join(words[:2]) if family else words[0]
     near = get_close_matches(typed, VERBS, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'? " if near else ""

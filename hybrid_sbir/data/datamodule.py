@@ -187,7 +187,8 @@ class ClassificationData(LightningDataModule, ABC):
         if not len(loader):
             raise ValueError(
                 f"{len(self.part('train'))} training samples give {self._world()[1]} process(es) no full batch of "
-                f"{self.batch_size}; lower batch_size or set drop_last=False"
+                f"{self.batch_size}; lower the batch size (--data.init_args.batch_size 16) or keep the batch that is "
+                f"not full (--data.init_args.drop_last false)"
             )
         return loader
 

@@ -162,7 +162,7 @@ class ClassificationTask(LightningModule):
     def _log_scores(self, part: str) -> None:
         scores, self.non_finite = self.meter.compute(), self.unsound.compute()
         rates = scores.rates()
-        if self.non_finite:
+        if self.non_finite and not self.trainer.sanity_checking:  # before any training it would only alarm
             rank_zero_warn(
                 f"the outputs for {len(self.non_finite)} of {scores.samples} samples are not finite (indices "
                 f"{self.non_finite[:10]}{' and more' if len(self.non_finite) > 10 else ''}); they count as wrong"

@@ -36,7 +36,7 @@ def test_version_and_nothing(capsys):
             ["data", "prepaer"],
             "no verb 'data prepaer'; did you mean 'data prepare'? there are: data prepare, data download",
         ),
-        (["data"], "there are: data prepare, data download"),
+        (["data", "fetch"], "there are: data prepare, data download"),
     ],
 )
 def test_an_unknown_verb_names_the_nearest(words, expected, capsys):
@@ -44,6 +44,13 @@ def test_an_unknown_verb_names_the_nearest(words, expected, capsys):
         main(words)
     assert end.value.code == 2
     assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["data"], ["data", "--help"]])
+def test_a_family_of_verbs_lists_its_members(words, capsys):
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "'data' is one of: data prepare, data download (each has --help)" in capsys.readouterr().err
 
 
 def test_models_lists_backbones(capsys):

@@ -117,7 +117,7 @@ class TestFolder:
         with pytest.raises(ValueError, match="batch_size must be positive, num_workers not negative; got 0, 2"):
             Folder(str(folder), batch_size=0)
         with pytest.raises(
-            ValueError, match=r"26 training samples give 1 process.* no full batch of 64; lower batch_size"
+            ValueError, match=r"26 training samples give 1 process.* no full batch of 64; lower the batch size"
         ):
             Folder(str(folder)).train_dataloader()
         (tmp_path / "empty").mkdir()

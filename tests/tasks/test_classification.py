@@ -16,7 +16,8 @@ STAGES = [StageSpec("resnet", 32, 1), StageSpec("san", 64, 1, "pairwise", 3)]
 def task():
     torch.manual_seed(0)
     built = ClassificationTask(5, 1, backbone=STAGES, stem="tiny")
-    built.trainer = SimpleNamespace(max_epochs=10, datamodule=SimpleNamespace(batch_size=8, classes=list("abcde")))
+    data = SimpleNamespace(batch_size=8, classes=list("abcde"))
+    built.trainer = SimpleNamespace(max_epochs=10, sanity_checking=False, datamodule=data)
     return built
 
 
@@ -87,3 +88,12 @@ def test_samples_without_finite_outputs_are_counted_named_and_wrong(task):
     with pytest.warns(UserWarning, match=r"outputs for 1 of 4 samples are not finite \(indices \[7\]\)"):
         wide.on_validation_epoch_end()
     assert wide.non_finite == [7]
+
+
+def test_an_untrained_model_is_not_reproached_in_the_sanity_check(task, recwarn):
+    task.trainer.sanity_checking = True
+    task.log = lambda *_, **__: None
+    task.unsound.update(torch.full((2, 5), float("nan")), torch.arange(2))
+    task.meter.update(torch.zeros(2, 5), torch.zeros(2, dtype=torch.int64), torch.arange(2))
+    task.on_validation_epoch_end()
+    assert not [w for w in recwarn if "not finite" in str(w.message)]
