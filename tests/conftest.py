@@ -4,6 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# New examples where somebody can look at them; the same ones every time where a failure stops everybody.
+settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 SHARED = Path(os.environ.get("HYBRID_SBIR_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 

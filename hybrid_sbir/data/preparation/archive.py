@@ -110,6 +110,9 @@ class _Zip(Archive):
         infos = self._file.infolist()
         limits.check(str(path), len(infos), sum(info.file_size for info in infos), path.stat().st_size)
         for info in infos:
+            if not info.filename:  # zipfile cuts names at a NUL, and its is_dir fails on what is left
+                self.problems.append(Problem("a member without a name", "damaged in the archive"))
+                continue
             name = safe_name(info.filename.replace("\\", "/"), path)  # some Windows tools write backslashes
             kind = stat.S_IFMT(info.external_attr >> 16)
             if info.is_dir():

@@ -228,6 +228,16 @@ def test_a_repeated_name_is_reported_and_the_first_one_used(tmp_path):
     assert contents(tmp_path / "out") == {"a": b"first"}
 
 
+def test_a_member_whose_name_begins_with_a_nul_is_reported(tmp_path):
+    path = make_zip(tmp_path / "archive", {"first": b"1", "second": b"2"})
+    path.write_bytes(path.read_bytes().replace(b"first", b"\0irst"))
+    problems = take_all(path, tmp_path / "out")
+    assert [(problem.path, problem.reason) for problem in problems] == [
+        ("a member without a name", "damaged in the archive")
+    ]
+    assert contents(tmp_path / "out") == {"second": b"2"}
+
+
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4))
