@@ -61,10 +61,10 @@ def remove_abandoned(folder: Path, pattern: str) -> None:
         except FileNotFoundError:
             continue  # its process has just finished it
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(side, ignore_errors=True)
-        except BlockingIOError:
-            pass  # someone is at work on it
+            with suppress(BlockingIOError, FileNotFoundError):  # a living process that is at work on it holds the lock
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(handle), side.stat()):  # not switched in, with a new one in its place
+                    shutil.rmtree(side, ignore_errors=True)
         finally:
             os.close(handle)
 
@@ -119,7 +119,8 @@ def _switch(side: Path, target: Path) -> None:
 def _lock(side: Path, target: Path, wait: bool = False) -> int:
     """Lock the folder ``side``, which the kernel unlocks however this process ends."""
     while True:
-        side.mkdir(exist_ok=True)
+        with suppress(FileExistsError):  # exist_ok looks again, and fails if it was switched in meanwhile
+            side.mkdir()
         try:
             handle = os.open(side, os.O_RDONLY)
         except FileNotFoundError:
