@@ -69,3 +69,33 @@ def patch_relation(phi: Tensor, psi: Tensor, scale: Tensor, shift: Tensor, hidde
     """
     values = torch.cat([centres(phi, window).flatten(2).unsqueeze(2), windows(psi, window)], 2)
     return torch.einsum("srk,nrkp->nsp", hidden, (scale[..., None] * values + shift[..., None]).relu())
+
+
+def pair_moments(phi: Tensor, psi: Tensor, position: Tensor, hidden: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of :func:`pair_relation` over samples, neighbours and positions, each (S,)."""
+    z = pair_relation(phi, psi, position, hidden, window)
+    mean = z.mean((0, 2, 3))
+    return mean, (z - mean[:, None, None]).square().mean((0, 2, 3))
+
+
+def pair_attention(
+    x: Tensor,
+    phi: Tensor,
+    psi: Tensor,
+    position: Tensor,
+    hidden: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    output: Tensor,
+    bias: Tensor,
+    window: Window,
+) -> tuple[Tensor, Tensor]:
+    """Aggregate ``x`` with the softmax of output @ relu(scale * z + shift) + bias, z from :func:`pair_relation`."""
+    z = pair_relation(phi, psi, position, hidden, window)
+    normed = (scale[:, None, None] * z + shift[:, None, None]).relu()
+    return softmax_aggregation(x, torch.einsum("gs,nskp->ngkp", output, normed) + bias[:, None, None], window)
+
+
+def patch_attention(x: Tensor, hidden: Tensor, output: Tensor, bias: Tensor, window: Window) -> Tensor:
+    """Aggregate ``x`` with weight[n, g, k, p] = bias[g, k] + sum over s of output[g, k, s] * hidden[n, s, p]."""
+    return aggregation(x, torch.einsum("gks,nsp->ngkp", output, hidden) + bias[..., None], window)

@@ -64,3 +64,25 @@ def patch_relation(phi, psi, scale, shift, hidden, **geometry):
         value = centre(phi, **geometry)[:, r] if k == 0 else near[:, r, k - 1]
         out[:, s] += hidden[s, r, k] * (scale[r, k] * value + shift[r, k]).clamp(min=0)
     return out
+
+
+def pair_moments(phi, psi, position, hidden, **geometry):
+    planes = pair_relation(phi, psi, position, hidden, **geometry).transpose(0, 1).flatten(1)
+    mean = torch.stack([plane.sum() / plane.numel() for plane in planes])
+    return mean, torch.stack([((p - m) ** 2).sum() / p.numel() for p, m in zip(planes, mean, strict=True)])
+
+
+def pair_attention(x, phi, psi, position, hidden, scale, shift, output, bias, **geometry):
+    z = pair_relation(phi, psi, position, hidden, **geometry)
+    logits = bias[None, :, None, None].repeat(len(x), 1, *z.shape[2:])
+    for g, s in itertools.product(*map(range, output.shape)):
+        logits[:, g] += output[g, s] * (scale[s] * z[:, s] + shift[s]).clamp(min=0)
+    weight = logits.exp()
+    return aggregation(x, weight / weight.sum(2, keepdim=True), **geometry), weight.sum(2).log()
+
+
+def patch_attention(x, hidden, output, bias, **geometry):
+    weight = bias[None, ..., None].repeat(len(x), 1, 1, hidden.shape[2])
+    for g, k, s in itertools.product(*map(range, output.shape)):
+        weight[:, g, k] += output[g, k, s] * hidden[:, s]
+    return aggregation(x, weight, **geometry)
