@@ -1,8 +1,12 @@
 """Local vector attention as functions of tensors."""
 
+from hybrid_sbir.ops.backends import Backend, backend, using
 from hybrid_sbir.ops.functional import (
     aggregation,
+    pair_attention,
+    pair_moments,
     pair_relation,
+    patch_attention,
     patch_relation,
     softmax_aggregation,
     subtraction,
@@ -11,11 +15,17 @@ from hybrid_sbir.ops.functional import (
 from hybrid_sbir.ops.window import Window
 
 __all__ = [
+    "Backend",
     "Window",
     "aggregation",
+    "backend",
+    "pair_attention",
+    "pair_moments",
     "pair_relation",
+    "patch_attention",
     "patch_relation",
     "softmax_aggregation",
     "subtraction",
+    "using",
     "windows",
 ]

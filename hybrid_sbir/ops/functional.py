@@ -1,63 +1,44 @@
 """Front doors of the local vector attention (Zhao et al., "Exploring Self-attention for Image Recognition", CVPR 2020).
 
-Each door checks once, chooses the implementation, and explains a refusal. Behind it stand the definitions of
-:mod:`hybrid_sbir.ops.reference`; on the way to them, loops over shifted views that need no unfold.
+Each door checks once and explains a refusal. Behind it stands a PyTorch operator (:mod:`hybrid_sbir.ops.library`) that
+does what :mod:`hybrid_sbir.ops.reference` defines, with the fastest implementation that the device has
+(:func:`hybrid_sbir.ops.backend`).
+
+Types may be mixed, as autocast mixes them: sums run in float32, or in float64 if any input has it; a result has the
+type of the map it belongs to. Maps may be contiguous or channels-last, weights contiguous or with the channels G
+innermost; any other layout is copied once. Gradients of gradients are refused.
 
 Shapes: N batch, C aggregated channels, G weight channels (C is a multiple of G; channel c uses weight c mod G),
 R relation channels, S hidden channels, H, W input size, OH, OW output size, P = OH * OW output positions,
 K = kernel_size ** 2 window positions.
 
 Every function takes the window's geometry as keywords, see :class:`hybrid_sbir.ops.window.Window`: ``kernel_size``,
-``stride=1``, ``padding=None`` (keep the size), ``dilation=1``, ``padding_mode="reflect"``.
+``stride=1``, ``padding=None`` (keep the size), ``dilation=1``, ``padding_mode="reflect"``. Every function raises
+``ValueError`` if shapes, types or devices do not fit each other or the window.
 """
 
-from typing import TypedDict, Unpack
+from typing import Unpack
 
+import torch
 from torch import Tensor
 
-from hybrid_sbir.ops import reference, shifted
-from hybrid_sbir.ops.window import PaddingMode, Window
-
-
-class Geometry(TypedDict, total=False):
-    """Keywords of a window, with :class:`Window`'s defaults."""
-
-    stride: int
-    padding: int | None
-    dilation: int
-    padding_mode: PaddingMode
-
-
-def _require(name: str, tensor: Tensor, shape: tuple[int | str, ...], why: str) -> None:
-    """Refuse a tensor whose shape is not ``shape``; a word in it stands for any size."""
-    fits = tensor.ndim == len(shape) and all(
-        isinstance(want, str) or got == want for got, want in zip(tensor.shape, shape, strict=True)
-    )
-    if not fits:
-        wanted = ", ".join(map(str, shape))
-        raise ValueError(f"{name} is {tuple(tensor.shape)}; for {why} it must be ({wanted})")
-
-
-def _checked_weight(x: Tensor, weight: Tensor, window: Window, name: str) -> None:
-    """Refuse weights that do not fit ``x`` and the window."""
-    _require("x", x, ("N", "C", "H", "W"), "an aggregation")
-    oh, ow = window.output_size(*x.shape[-2:])
-    why = f"x {tuple(x.shape)} and a {window.kernel_size} x {window.kernel_size} window with stride {window.stride}"
-    _require(name, weight, (x.shape[0], "G", window.positions, oh * ow), why)
-    if not weight.shape[1] or x.shape[1] % weight.shape[1]:
-        raise ValueError(
-            f"{name} has {weight.shape[1]} channels; they must divide the {x.shape[1]} channels of x evenly"
-        )
+from hybrid_sbir.ops.door import (
+    Geometry,
+    call,
+    check_pair,
+    check_share,
+    check_weight,
+    describe,
+    output_positions,
+    require,
+)
+from hybrid_sbir.ops.window import Window
 
 
 def windows(x: Tensor, *, kernel_size: int, **geometry: Unpack[Geometry]) -> Tensor:
-    """Gather the neighbours of every position: (N, C, H, W) -> (N, C, K, P), row-major in K.
-
-    Raises:
-        ValueError: if ``x`` is not 4-D, or the window does not fit it.
-    """
-    _require("x", x, ("N", "C", "H", "W"), "a window")
-    return shifted.windows(x, Window(kernel_size, **geometry))
+    """Gather the neighbours of every position: (N, C, H, W) -> (N, C, K, P), row-major in K."""
+    require("x", x, ("N", "C", "H", "W"), "a window")
+    return subtraction(torch.zeros_like(x), x, kernel_size=kernel_size, **geometry).neg()
 
 
 def aggregation(x: Tensor, weight: Tensor, *, kernel_size: int, **geometry: Unpack[Geometry]) -> Tensor:
@@ -71,19 +52,16 @@ def aggregation(x: Tensor, weight: Tensor, *, kernel_size: int, **geometry: Unpa
 
     Returns:
         The aggregated features, (N, C, OH, OW).
-
-    Raises:
-        ValueError: if the shapes do not fit each other or the window.
     """
     window = Window(kernel_size, **geometry)
-    _checked_weight(x, weight, window, "weight")
-    return shifted.aggregation(x, weight, window)
+    check_weight(x, weight, window, "weight")
+    return call("aggregation", window, x=x, weight=weight)
 
 
 def softmax_aggregation(
     x: Tensor, logits: Tensor, *, kernel_size: int, **geometry: Unpack[Geometry]
 ) -> tuple[Tensor, Tensor]:
-    """Aggregate with the softmax of ``logits`` over the window (the pairwise block's weights).
+    """Aggregate with the softmax of ``logits`` over the window (the pairwise block's weights), which is not stored.
 
     Args:
         x: features to aggregate, (N, C, H, W).
@@ -94,13 +72,10 @@ def softmax_aggregation(
     Returns:
         The aggregated features, (N, C, OH, OW), and the log of the softmax's divisor, (N, G, P), which carries no
         gradient.
-
-    Raises:
-        ValueError: if the shapes do not fit each other or the window.
     """
     window = Window(kernel_size, **geometry)
-    _checked_weight(x, logits, window, "logits")
-    return shifted.aggregation(x, logits.softmax(2), window), logits.detach().logsumexp(2)
+    check_weight(x, logits, window, "logits")
+    return call("softmax_aggregation", window, x=x, logits=logits)
 
 
 def subtraction(phi: Tensor, psi: Tensor, *, kernel_size: int, **geometry: Unpack[Geometry]) -> Tensor:
@@ -114,13 +89,12 @@ def subtraction(phi: Tensor, psi: Tensor, *, kernel_size: int, **geometry: Unpac
 
     Returns:
         phi_i - psi_j, (N, R, K, P).
-
-    Raises:
-        ValueError: if the shapes do not fit each other or the window.
     """
-    _require("phi", phi, ("N", "R", "H", "W"), "a subtraction")
-    _require("psi", psi, tuple(phi.shape), f"phi {tuple(phi.shape)}")
-    return shifted.subtraction(phi, psi, Window(kernel_size, **geometry))
+    window = Window(kernel_size, **geometry)
+    require("phi", phi, ("N", "R", "H", "W"), "a subtraction")
+    require("psi", psi, tuple(phi.shape), describe(phi=phi))
+    output_positions(phi, window)
+    return call("subtraction", window, phi=phi, psi=psi)
 
 
 def pair_relation(
@@ -138,17 +112,78 @@ def pair_relation(
 
     Returns:
         The relation before its second batch norm, (N, S, K, P).
-
-    Raises:
-        ValueError: if the shapes do not fit each other or the window.
     """
     window = Window(kernel_size, **geometry)
-    _require("phi", phi, ("N", "R", "H", "W"), "a pairwise relation")
-    _require("psi", psi, tuple(phi.shape), f"phi {tuple(phi.shape)}")
-    _require("hidden", hidden, ("S", phi.shape[1]), f"phi {tuple(phi.shape)}")
-    oh, ow = window.output_size(*phi.shape[-2:])
-    _require("position", position, (1, hidden.shape[0], window.positions, oh * ow), f"hidden {tuple(hidden.shape)}")
-    return reference.pair_relation(phi, psi, position, hidden, window)
+    check_pair(phi, psi, position, hidden, window)
+    return call("pair_relation", window, phi=phi, psi=psi, position=position, hidden=hidden)
+
+
+def pair_moments(
+    phi: Tensor, psi: Tensor, position: Tensor, hidden: Tensor, *, kernel_size: int, **geometry: Unpack[Geometry]
+) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of :func:`pair_relation` per hidden channel, for its batch norm; nothing is stored.
+
+    Args:
+        phi: as for :func:`pair_relation`.
+        psi: as for :func:`pair_relation`.
+        position: as for :func:`pair_relation`.
+        hidden: as for :func:`pair_relation`.
+        kernel_size: side of the window, odd.
+        **geometry: stride, padding, dilation, padding_mode.
+
+    Returns:
+        Mean and variance over samples, neighbours and positions, (S,) each; NaN for an empty batch.
+    """
+    window = Window(kernel_size, **geometry)
+    check_pair(phi, psi, position, hidden, window)
+    return call("pair_moments", window, phi=phi, psi=psi, position=position, hidden=hidden)
+
+
+def pair_attention(
+    x: Tensor,
+    phi: Tensor,
+    psi: Tensor,
+    position: Tensor,
+    hidden: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    output: Tensor,
+    bias: Tensor,
+    *,
+    kernel_size: int,
+    **geometry: Unpack[Geometry],
+) -> tuple[Tensor, Tensor]:
+    """The pairwise attention from its maps on (eq. 2-3); relations live in a bounded workspace and are computed again.
+
+    With z = :func:`pair_relation`, the logits are output @ relu(scale * z + shift) + bias.
+
+    Args:
+        x: features to aggregate, (N, C, H, W).
+        phi: as for :func:`pair_relation`.
+        psi: as for :func:`pair_relation`.
+        position: as for :func:`pair_relation`.
+        hidden: as for :func:`pair_relation`.
+        scale: of the second batch norm, (S,).
+        shift: of the second batch norm, (S,).
+        output: the second linear map, (G, S).
+        bias: of the second linear map, (G,).
+        kernel_size: side of the window, odd.
+        **geometry: stride, padding, dilation, padding_mode.
+
+    Returns:
+        As :func:`softmax_aggregation`: the aggregated features, (N, C, OH, OW), and the log divisor, (N, G, P).
+    """
+    window = Window(kernel_size, **geometry)
+    require("x", x, ("N", "C", "H", "W"), "an aggregation")
+    check_pair(phi, psi, position, hidden, window)
+    require("phi", phi, (x.shape[0], phi.shape[1], *x.shape[2:]), describe(x=x))
+    for name, tensor in (("scale", scale), ("shift", shift)):
+        require(name, tensor, (hidden.shape[0],), describe(hidden=hidden))
+    require("output", output, ("G", hidden.shape[0]), describe(hidden=hidden))
+    require("bias", bias, (output.shape[0],), describe(output=output))
+    check_share(x, output.shape[0], "output")
+    relation = {"phi": phi, "psi": psi, "position": position, "hidden": hidden, "scale": scale, "shift": shift}
+    return call("pair_attention", window, x=x, **relation, output=output, bias=bias)
 
 
 def patch_relation(
@@ -174,15 +209,38 @@ def patch_relation(
 
     Returns:
         The relation before its second batch norm, (N, S, P).
-
-    Raises:
-        ValueError: if the shapes do not fit each other or the window.
     """
     window = Window(kernel_size, **geometry)
-    _require("phi", phi, ("N", "R", "H", "W"), "a patchwise relation")
-    _require("psi", psi, tuple(phi.shape), f"phi {tuple(phi.shape)}")
-    columns = (phi.shape[1], window.positions + 1)
+    require("phi", phi, ("N", "R", "H", "W"), "a patchwise relation")
+    require("psi", psi, tuple(phi.shape), describe(phi=phi))
+    output_positions(phi, window)
+    columns, why = (phi.shape[1], window.positions + 1), f"{describe(phi=phi)} and {window.positions} neighbours"
     for name, tensor in (("scale", scale), ("shift", shift)):
-        _require(name, tensor, columns, f"phi {tuple(phi.shape)} and {window.positions} neighbours")
-    _require("hidden", hidden, ("S", *columns), f"phi {tuple(phi.shape)} and {window.positions} neighbours")
-    return reference.patch_relation(phi, psi, scale, shift, hidden, window)
+        require(name, tensor, columns, why)
+    require("hidden", hidden, ("S", *columns), why)
+    return call("patch_relation", window, phi=phi, psi=psi, scale=scale, shift=shift, hidden=hidden)
+
+
+def patch_attention(
+    x: Tensor, hidden: Tensor, output: Tensor, bias: Tensor, *, kernel_size: int, **geometry: Unpack[Geometry]
+) -> Tensor:
+    """The patchwise attention from its second batch norm on (eq. 4-5); weights live in a bounded workspace.
+
+    Args:
+        x: features to aggregate, (N, C, H, W).
+        hidden: the relation after batch norm and ReLU, (N, S, P).
+        output: the second linear map, (G, K, S).
+        bias: of the second linear map, (G, K).
+        kernel_size: side of the window, odd.
+        **geometry: stride, padding, dilation, padding_mode.
+
+    Returns:
+        The aggregated features, (N, C, OH, OW).
+    """
+    window = Window(kernel_size, **geometry)
+    require("x", x, ("N", "C", "H", "W"), "an aggregation")
+    require("hidden", hidden, (x.shape[0], "S", output_positions(x, window)), describe(x=x))
+    require("output", output, ("G", window.positions, hidden.shape[1]), describe(hidden=hidden))
+    require("bias", bias, tuple(output.shape[:2]), describe(output=output))
+    check_share(x, output.shape[0], "output")
+    return call("patch_attention", window, x=x, hidden=hidden, output=output, bias=bias)

@@ -42,8 +42,7 @@ def make_arguments(operator, geometry, size, batch=2, dtype=torch.float64, seed=
         "subtraction": [(batch, r, *size)] * 2,
         "pair_relation": [(batch, r, *size), (batch, r, *size), (1, 2, k, p), (2, r)],
         "pair_moments": [(batch, r, *size), (batch, r, *size), (1, 2, k, p), (2, r)],
-        "pair_attention": [(batch, 6, *size), (batch, r, *size), (batch, r, *size), (1, 4, k, p), (4, r)]
-        + [(4,), (4,), (2, 4), (2,)],
+        "pair_attention": [(batch, 6, *size), *[(batch, r, *size)] * 2, (1, 4, k, p), (4, r), (4,), (4,), (2, 4), (2,)],
         "patch_relation": [(batch, r, *size), (batch, r, *size), (r, k + 1), (r, k + 1), (4, r, k + 1)],
         "patch_attention": [(batch, 6, *size), (batch, 4, p), (2, k, 4), (2, k)],
     }[operator]
