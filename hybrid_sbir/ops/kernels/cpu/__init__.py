@@ -1,0 +1,1 @@
+"""Kernels in plain C, built on first use with the machine's compiler and called through ctypes."""
