@@ -1,6 +1,7 @@
-"""Runs a built library once: ``python trial.py LIBRARY float`` (or double). Needs nothing but ctypes, so that it starts at once.
+"""Runs a built library once: ``python trial.py LIBRARY float`` (or double).
 
-A library that was built for other instructions, or by a compiler with a fault, ends this process and not the caller's.
+It needs nothing but ctypes, so that it starts at once. A library that was built for other instructions, or by a compiler
+with a fault, ends this process and not the caller's.
 """
 
 import ctypes
