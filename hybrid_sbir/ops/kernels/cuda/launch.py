@@ -51,11 +51,16 @@ class _TorchStream:
 
 
 @cache
-def _kernel(program: Program, kernel: str, device: int, capability: tuple[int, int]) -> Any:
-    """The kernel, compiled and loaded; a module belongs to one device (``capability`` says what for)."""
+def _module(program: Program, device: int, capability: tuple[int, int]) -> Any:
+    """The program for one device, compiled when its first kernel is asked for; ``capability`` says what for."""
     import cupy
 
-    return cupy.RawModule(code=program.source(), options=OPTIONS).get_function(kernel)
+    return cupy.RawModule(code=program.source(), options=OPTIONS)
+
+
+@cache
+def _kernel(program: Program, kernel: str, device: int, capability: tuple[int, int]) -> Any:
+    return _module(program, device, capability).get_function(kernel)
 
 
 def _scalar(argument: Argument) -> np.generic:

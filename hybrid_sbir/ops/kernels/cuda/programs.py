@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent
 OPTIONS = ("--std=c++17",)
 
 _STORAGE = {torch.float64: "double", torch.float32: "float", torch.float16: "half_t", torch.bfloat16: "bfloat16_t"}
-_LARGEST_INT = 2**31 - 1
+_LARGEST_COUNT = 2**31 - 1 - 1024  # the idle threads of a tensor's last block count past its end
 
 
 @lru_cache(maxsize=64)
@@ -34,7 +34,7 @@ def accumulation_type(*dtypes: torch.dtype) -> torch.dtype:
 
 def needs_wide_index(*tensors: Tensor | None) -> bool:
     """Whether an offset into one of the (contiguous) tensors does not fit 32 bits."""
-    return any(tensor is not None and tensor.numel() > _LARGEST_INT for tensor in tensors)
+    return any(tensor is not None and tensor.numel() > _LARGEST_COUNT for tensor in tensors)
 
 
 @dataclass(frozen=True)
