@@ -93,6 +93,8 @@ def measure(model: Classifier, height: int, width: int) -> Complexity:
     for module in copy.modules():
         if isinstance(module, PairwiseAttention | PatchwiseAttention | NonLocalBlock):
             module.register_forward_hook(counter.attention)
+        if isinstance(module, PairwiseAttention | PatchwiseAttention):
+            module.folded = False  # the relation's layers are counted one by one, whatever is computed in one go
     with torch.no_grad(), counter:
         copy(image)
     parameters = sum(p.numel() for p in model.parameters())
