@@ -2,8 +2,8 @@
 
 The callers are the package's own, so grids, arguments and chunks are tested with the kernels. The launcher is stricter
 than a GPU: it holds each argument against the kernel's own signature, keeps NaN around every tensor (a read outside
-shows in the result, a write outside is found), and refuses what a GPU would refuse or get wrong (limits, tensors that are
-not dense, results that overlap an operand).
+shows in the result, a write outside is found), and refuses what a GPU would refuse or get wrong (limits, tensors with
+gaps, results that overlap an operand).
 """
 
 import ctypes
