@@ -27,7 +27,7 @@ def session_launcher(library_folder):
 def host_launcher(session_launcher):
     """The package's kernels run on the host, on CPU tensors, until the test ends.
 
-    ``torch.empty`` gives NaN (PyTorch's own switch for that belongs to its deterministic mode): what a kernel forgets to
+    ``torch.empty`` gives NaN (PyTorch's own switch for that is its deterministic mode): what a kernel forgets to
     write shows.
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
