@@ -21,19 +21,18 @@ class Geometry(TypedDict, total=False):
     padding_mode: PaddingMode
 
 
-def require(name: str, tensor: Tensor, shape: tuple[int | str, ...], why: str) -> None:
-    """Refuse a tensor whose shape is not ``shape``; a word in it stands for any size."""
+def require(name: str, tensor: Tensor, shape: tuple[int | str, ...], why: str = "", **beside: Tensor) -> None:
+    """Refuse a tensor whose shape is not ``shape``; a word in it stands for any size.
+
+    The reason in words is put together only when it is needed: of ``why`` and the shapes of the tensors ``beside``.
+    """
     fits = tensor.ndim == len(shape) and all(
         isinstance(want, str) or got == want for got, want in zip(tensor.shape, shape, strict=True)
     )
     if not fits:
+        reasons = [f"{other} {tuple(t.shape)}" for other, t in beside.items()] + [why] * bool(why)
         wanted = ", ".join(map(str, shape))
-        raise ValueError(f"{name} is {tuple(tensor.shape)}; for {why} it must be ({wanted})")
-
-
-def describe(**tensors: Tensor) -> str:
-    """``phi (2, 3, 8, 8) and hidden (4, 3)``, for a refusal."""
-    return " and ".join(f"{name} {tuple(t.shape)}" for name, t in tensors.items())
+        raise ValueError(f"{name} is {tuple(tensor.shape)}; for {' and '.join(reasons)} it must be ({wanted})")
 
 
 def call(operator: str, window: Window, **tensors: Tensor) -> Any:
@@ -56,8 +55,10 @@ def output_positions(x: Tensor, window: Window) -> int:
 def check_weight(x: Tensor, weight: Tensor, window: Window, name: str) -> None:
     """Refuse weights that do not fit ``x`` and the window."""
     require("x", x, ("N", "C", "H", "W"), "an aggregation")
-    why = f"{describe(x=x)} and a {window.kernel_size} x {window.kernel_size} window with stride {window.stride}"
-    require(name, weight, (x.shape[0], "G", window.positions, output_positions(x, window)), why)
+    shape = (x.shape[0], "G", window.positions, output_positions(x, window))
+    require(
+        name, weight, shape, f"a {window.kernel_size} x {window.kernel_size} window with stride {window.stride}", x=x
+    )
     check_share(x, weight.shape[1], name)
 
 
@@ -70,7 +71,7 @@ def check_share(x: Tensor, groups: int, name: str) -> None:
 def check_pair(phi: Tensor, psi: Tensor, position: Tensor, hidden: Tensor, window: Window) -> None:
     """Refuse maps and parameters of a pairwise relation that do not fit each other."""
     require("phi", phi, ("N", "R", "H", "W"), "a pairwise relation")
-    require("psi", psi, tuple(phi.shape), describe(phi=phi))
-    require("hidden", hidden, ("S", phi.shape[1]), describe(phi=phi))
+    require("psi", psi, tuple(phi.shape), phi=phi)
+    require("hidden", hidden, ("S", phi.shape[1]), phi=phi)
     wanted = (1, hidden.shape[0], window.positions, output_positions(phi, window))
-    require("position", position, wanted, describe(phi=phi, hidden=hidden))
+    require("position", position, wanted, phi=phi, hidden=hidden)

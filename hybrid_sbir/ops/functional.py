@@ -28,7 +28,6 @@ from hybrid_sbir.ops.door import (
     check_pair,
     check_share,
     check_weight,
-    describe,
     output_positions,
     require,
 )
@@ -92,7 +91,7 @@ def subtraction(phi: Tensor, psi: Tensor, *, kernel_size: int, **geometry: Unpac
     """
     window = Window(kernel_size, **geometry)
     require("phi", phi, ("N", "R", "H", "W"), "a subtraction")
-    require("psi", psi, tuple(phi.shape), describe(phi=phi))
+    require("psi", psi, tuple(phi.shape), phi=phi)
     output_positions(phi, window)
     return call("subtraction", window, phi=phi, psi=psi)
 
@@ -176,11 +175,11 @@ def pair_attention(
     window = Window(kernel_size, **geometry)
     require("x", x, ("N", "C", "H", "W"), "an aggregation")
     check_pair(phi, psi, position, hidden, window)
-    require("phi", phi, (x.shape[0], phi.shape[1], *x.shape[2:]), describe(x=x))
+    require("phi", phi, (x.shape[0], phi.shape[1], *x.shape[2:]), x=x)
     for name, tensor in (("scale", scale), ("shift", shift)):
-        require(name, tensor, (hidden.shape[0],), describe(hidden=hidden))
-    require("output", output, ("G", hidden.shape[0]), describe(hidden=hidden))
-    require("bias", bias, (output.shape[0],), describe(output=output))
+        require(name, tensor, (hidden.shape[0],), hidden=hidden)
+    require("output", output, ("G", hidden.shape[0]), hidden=hidden)
+    require("bias", bias, (output.shape[0],), output=output)
     check_share(x, output.shape[0], "output")
     relation = {"phi": phi, "psi": psi, "position": position, "hidden": hidden, "scale": scale, "shift": shift}
     return call("pair_attention", window, x=x, **relation, output=output, bias=bias)
@@ -212,12 +211,12 @@ def patch_relation(
     """
     window = Window(kernel_size, **geometry)
     require("phi", phi, ("N", "R", "H", "W"), "a patchwise relation")
-    require("psi", psi, tuple(phi.shape), describe(phi=phi))
+    require("psi", psi, tuple(phi.shape), phi=phi)
     output_positions(phi, window)
-    columns, why = (phi.shape[1], window.positions + 1), f"{describe(phi=phi)} and {window.positions} neighbours"
+    columns, why = (phi.shape[1], window.positions + 1), f"{window.positions} neighbours"
     for name, tensor in (("scale", scale), ("shift", shift)):
-        require(name, tensor, columns, why)
-    require("hidden", hidden, ("S", *columns), why)
+        require(name, tensor, columns, why, phi=phi)
+    require("hidden", hidden, ("S", *columns), why, phi=phi)
     return call("patch_relation", window, phi=phi, psi=psi, scale=scale, shift=shift, hidden=hidden)
 
 
@@ -239,8 +238,8 @@ def patch_attention(
     """
     window = Window(kernel_size, **geometry)
     require("x", x, ("N", "C", "H", "W"), "an aggregation")
-    require("hidden", hidden, (x.shape[0], "S", output_positions(x, window)), describe(x=x))
-    require("output", output, ("G", window.positions, hidden.shape[1]), describe(hidden=hidden))
-    require("bias", bias, tuple(output.shape[:2]), describe(output=output))
+    require("hidden", hidden, (x.shape[0], "S", output_positions(x, window)), x=x)
+    require("output", output, ("G", window.positions, hidden.shape[1]), hidden=hidden)
+    require("bias", bias, tuple(output.shape[:2]), output=output)
     check_share(x, output.shape[0], "output")
     return call("patch_attention", window, x=x, hidden=hidden, output=output, bias=bias)
