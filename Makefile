@@ -14,7 +14,8 @@ export MALLOC_TRIM_THRESHOLD_ ?= -1
 # A thread that waits spins first; beside any other busy process two spinning threads hold each other up tenfold.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: help setup demo test test-slow lint format bench-loading data-tu-berlin table-4.1 train-gpu clean
+.PHONY: help setup demo test test-slow lint format data-tu-berlin table-4.1 train-gpu
+.PHONY: bench-ops bench-gpu table-3.1 bench-loading clean
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -98,7 +99,30 @@ EPOCHS ?= 100
 train-gpu:  ## the thesis's TU-Berlin regime at 224 x 224 for VARIANTS on a GPU, in EPOCHS
 	$(MAKE) table-4.1 PRESET=thesis OPTIONS='--trainer.accelerator gpu --trainer.max_epochs $(EPOCHS) --data.init_args.num_workers 12 --data.init_args.pack data/packed'
 
-# ---- measurements ----
+# ---- measurements: on a GPU where there is one; DEVICE=cpu|cuda|cuda:N chooses ----
+DEVICE ?=
+SIZE ?=
+BATCH ?=
+DTYPES ?=
+PUBLISHED ?=
+BENCH := runs/bench
+option = $(if $(strip $(2)),--$(1) '$(strip $(2))')
+measured_options = $(call option,device,$(DEVICE)) $(call option,batch,$(BATCH)) $(call option,dtypes,$(DTYPES))
+
+bench-ops: setup  ## each operator and block beside the published layout: time, bandwidth, memory (DEVICE, BATCH, DTYPES)
+	$(RUN) bench ops $(measured_options) --out $(BENCH)/ops.json
+
+# Compiled definitions at one size: each takes the compiler tens of seconds.
+bench-gpu: setup  ## the same on a GPU in float32 and bfloat16, and beside torch.compile
+	$(RUN) bench ops --device cuda --dtypes float32,bfloat16 --out $(BENCH)/gpu.json
+	$(RUN) bench ops --device cuda --sizes 28:128 --compiled true --out $(BENCH)/gpu_compiled.json
+
+# VARIANTS are names here; those of Table 4.1 that stand above are not meant.
+table-3.1: setup  ## time and memory of the variants beside the thesis's (DEVICE, SIZE, BATCH, DTYPES, VARIANTS, PUBLISHED=1)
+	$(RUN) bench models $(measured_options) $(call option,size,$(SIZE)) $(if $(PUBLISHED),--published true) \
+	  $(if $(filter file,$(origin VARIANTS)),,$(call option,variants,$(VARIANTS))) \
+	  --reference experiments/table_3_1/thesis.csv --out runs/table-3.1
+
 bench-loading: setup  ## images/s of the loaders beside torchvision's ImageFolder (DATA=folder of the archives)
 	$(BIN)/python experiments/benchmarks/loading.py --data $(DATA)
 

@@ -22,6 +22,7 @@ ROOMS = {
     "ops": set(),
     "models": {"ops", "durable"},
     "complexity": {"models"},
+    "bench": {"ops", "models", "complexity", "durable"},
     "data": {"batch", "durable"},
     "checkpoint_io": {"durable"},
     "callbacks": {"durable"},

@@ -69,6 +69,12 @@ VERBS = {
         "fetch an official archive, with resume and checksum", "hybrid_sbir.data.downloads.download:download"
     ),
     "models": Verb("list the backbones with their parameters and MACs", "hybrid_sbir.complexity:models"),
+    "bench": Verb("say which attention runs on each device and why, and time it", "hybrid_sbir.bench.overview:bench"),
+    "bench ops": Verb(
+        "measure operators and blocks beside the published layout", "hybrid_sbir.bench.operator_bench:ops"
+    ),
+    "bench models": Verb("measure backbones beside ResNet26", "hybrid_sbir.bench.model_bench:models"),
+    "bench table": Verb("print measured backbones beside the thesis's numbers", "hybrid_sbir.bench.table:tabulate"),
     "convert": Verb("turn a published checkpoint into one of this package", "hybrid_sbir.models.weights:convert"),
     "report": Verb("print runs beside the thesis's numbers", "hybrid_sbir.report:report"),
     "gallery": Verb("draw a page of predictions", "hybrid_sbir.gallery:gallery"),

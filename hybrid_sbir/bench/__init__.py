@@ -1,0 +1,1 @@
+"""Measuring: operators, blocks and whole backbones, beside the published layout; time, peak memory, bandwidth."""
