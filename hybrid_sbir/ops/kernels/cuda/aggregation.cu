@@ -5,7 +5,7 @@
 // that sums are rescaled KERNEL_SIZE times and not K times. A row is summed by itself before it is added: the rounding
 // error grows with 2 * KERNEL_SIZE instead of K.
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 aggregation(const x_t* __restrict__ x, const weight_t* __restrict__ weight, x_t* __restrict__ y,
             acc_t* __restrict__ lse, SIZE_ARGUMENTS) {
     DYNAMIC_SHARED(memory);

@@ -18,7 +18,7 @@ __device__ __forceinline__ void load_planes(const x_t* from, index_t stride, int
     for (int j = 0; j < PLANES; ++j) values[j] = j < planes ? load(from + j * stride) : (acc_t)0;
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 aggregation_grad_weight(const x_t* __restrict__ grad, const x_t* __restrict__ x, const weight_t* __restrict__ logits,
                         const x_t* __restrict__ y, const acc_t* __restrict__ lse, weight_t* __restrict__ grad_weight,
                         SIZE_ARGUMENTS) {

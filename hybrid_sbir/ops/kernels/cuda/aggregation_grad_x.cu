@@ -6,7 +6,7 @@
 // The order of the additions is fixed. Positions near a reflecting border have up to 3 images on each axis; a warp
 // follows an image only where one of its threads has it.
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 aggregation_grad_x(const x_t* __restrict__ grad, const weight_t* __restrict__ weight, const acc_t* __restrict__ lse,
                    x_t* __restrict__ grad_x, SIZE_ARGUMENTS) {
     DYNAMIC_SHARED(memory);

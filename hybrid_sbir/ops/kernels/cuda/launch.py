@@ -109,3 +109,83 @@ def using(launcher: Launcher) -> Iterator[None]:
         yield
     finally:
         _launcher = before
+
+
+# The oldest GPUs that NVRTC 13 compiles for; older ones would need a test of their own.
+_OLDEST = (7, 5)
+
+
+def available(index: int = 0) -> tuple[bool, str]:
+    """Whether the kernels can run on the GPU number ``index``; how, or why not and what to do."""
+    obstacle = _installation() or _driver() or _compiler() or _device(index)
+    if obstacle:
+        return False, obstacle
+    import cupy
+
+    capability = "{}.{}".format(*torch.cuda.get_device_capability(index))
+    return True, f"CUDA kernels through CuPy {cupy.__version__}, compute capability {capability}"
+
+
+def _remedy() -> str:
+    """The command that installs the CuPy that fits PyTorch."""
+    major = (torch.version.cuda or "").split(".")[0]
+    extras = [f"cuda{major}"] if major in ("12", "13") else ["cuda12", "cuda13"]
+    return " or ".join(f"`pip install 'hybrid-sbir[{extra}]'`" for extra in extras)
+
+
+def _installation() -> str | None:
+    """Say what is wrong with the installed PyTorch or CuPy."""
+    if torch.version.hip:
+        return "PyTorch is built for ROCm, the kernels are for CUDA; run where an NVIDIA GPU is"
+    try:
+        import cupy
+    except ModuleNotFoundError as error:
+        missing = "CuPy is not installed" if error.name == "cupy" else f"CuPy lacks a module ({error})"
+        return f"{missing}; {_remedy()}"
+    except (ImportError, OSError, RuntimeError) as error:
+        return f"CuPy is installed, but cannot be imported ({error}); {_remedy()}"
+    if cupy.cuda.runtime.is_hip:
+        return f"CuPy {cupy.__version__} is built for ROCm, the kernels are for CUDA; uninstall it, then {_remedy()}"
+    if int(cupy.__version__.split(".")[0]) < 14:
+        return f"CuPy is {cupy.__version__}; it must be 14 or newer (it takes PyTorch's stream); {_remedy()}"
+    return None
+
+
+def _driver() -> str | None:
+    """Say whether the driver is too old for this CuPy, or sees no device."""
+    import cupy
+
+    runtime = cupy.cuda.runtime
+    built, supported = runtime.runtimeGetVersion(), runtime.driverGetVersion()
+    if supported // 1000 < built // 1000:  # within a major version, older drivers do
+        return (
+            f"CuPy is built for CUDA {built // 1000}, but the driver supports CUDA {supported // 1000}."
+            f"{supported % 1000 // 10} at most; update the driver, or uninstall this CuPy and {_remedy()}"
+        )
+    try:
+        runtime.getDeviceCount()
+    except runtime.CUDARuntimeError as error:
+        return f"CuPy sees no CUDA device ({error}); check `nvidia-smi` and CUDA_VISIBLE_DEVICES"
+    return None
+
+
+def _compiler() -> str | None:
+    """Say whether NVRTC is missing."""
+    import cupy
+
+    try:
+        cupy.cuda.nvrtc.getVersion()
+    except (ImportError, OSError, RuntimeError) as error:
+        return f"CuPy does not find NVRTC, the compiler ({error}); {_remedy()} brings it"
+    return None
+
+
+def _device(index: int) -> str | None:
+    """Say whether the GPU is too old."""
+    capability = torch.cuda.get_device_capability(index)
+    if capability < _OLDEST:
+        return (
+            f"GPU {index} has compute capability {capability[0]}.{capability[1]}; the kernels need {_OLDEST[0]}."
+            f"{_OLDEST[1]} (Turing) or newer"
+        )
+    return None

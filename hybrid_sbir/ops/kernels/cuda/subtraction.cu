@@ -6,7 +6,10 @@
 //
 // Types: phi_t phi, d and their gradients; psi_t psi and its gradient.
 
+// Threads of a block at most; two such blocks a multiprocessor leave the registers that a row of loads needs
+// (with 64-bit addresses, one).
 #define THREADS 256
+#define RESIDENT (sizeof(index_t) == 8 ? 1 : 2)
 
 struct Place {
     index_t plane, position;
@@ -19,7 +22,7 @@ struct Place {
     }
 };
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 subtraction(const phi_t* __restrict__ phi, const psi_t* __restrict__ psi, phi_t* __restrict__ difference, int height,
             int width, int out_height, int out_width, int stride, int border, int dilation) {
     const index_t positions = (index_t)out_height * out_width;
@@ -68,7 +71,7 @@ __device__ __forceinline__ void gather(const phi_t* grad, int padded_y, int padd
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 subtraction_backward(const phi_t* __restrict__ grad, phi_t* __restrict__ grad_phi, psi_t* __restrict__ grad_psi,
                      int height, int width, int out_height, int out_width, int stride, int border, int dilation) {
     const index_t area = (index_t)height * width;

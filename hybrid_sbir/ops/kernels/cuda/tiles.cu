@@ -18,8 +18,12 @@
 // Constants: PLANES (1, 2, 4 or 8), TILED (0 or 1), SOFTMAX (0 or 1). Types: x_t features and their gradient,
 // weight_t weights or logits.
 
-// Threads of a block at most; tiling.py has the same number.
+// Threads of a block at most; tiling.py has the same number. Blocks a multiprocessor should hold at once: three leave 80
+// registers a thread, enough to keep everything in them, and 768 threads with KERNEL_SIZE loads in flight. Left to itself
+// the compiler aims at four blocks and moves registers to memory. Wide numbers and windows need more, and reads without a
+// tile.
 #define THREADS 256
+#define RESIDENT (sizeof(acc_t) == 8 || !TILED ? 1 : sizeof(index_t) == 8 || KERNEL_SIZE > 7 ? 2 : 3)
 
 #define VALUES (PLANES * sizeof(x_t) > 16 ? 16 / sizeof(x_t) : PLANES)
 #define CHUNKS (PLANES / VALUES)
