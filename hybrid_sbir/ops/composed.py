@@ -67,7 +67,7 @@ def pair_moments_backward(
     grad_phi, grad_psi = (torch.empty_like(t, memory_format=torch.contiguous_format) for t in (phi, psi))
     for part in _parts(phi, 3 * len(hidden), position[0, 0].numel()):
         z = primitives.pair_relation(phi[part], psi[part], position, hidden, window)
-        grad = torch.addcmul(start, z.to(mean.dtype), slope).to(phi.dtype)
+        grad = torch.addcmul(start, z.to(mean.dtype), slope)  # divided by the count it would vanish in half precision
         found = primitives.pair_relation_backward(grad, phi[part], psi[part], hidden, window, (True,) * 4)
         grad_phi[part], grad_psi[part] = found[0], found[1]
         sums.add(*found[2:])
@@ -87,6 +87,23 @@ class _Sums:
 
     def results(self) -> list[Tensor]:
         return [total.to(p.dtype) for total, p in zip(self._totals, self._parameters, strict=True)]
+
+
+def _activated(
+    primitives: Any,
+    phi: Tensor,
+    psi: Tensor,
+    position: Tensor,
+    hidden: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    window: Window,
+) -> Tensor:
+    """relu(scale * z + shift), in one go where the implementation can."""
+    if hasattr(primitives, "pair_relation_activated"):
+        return primitives.pair_relation_activated(phi, psi, position, hidden, scale, shift, window)
+    z = primitives.pair_relation(phi, psi, position, hidden, window)
+    return z.mul_(scale[:, None, None]).add_(shift[:, None, None]).relu_()
 
 
 def _logits(hidden: Tensor, output: Tensor, bias: Tensor) -> Tensor:
@@ -113,9 +130,8 @@ def pair_attention(
     dtype = accumulation_dtype(x, phi, psi, position, hidden, scale, shift, output, bias)
     lse = torch.empty(len(x), len(output), y.shape[2] * y.shape[3], dtype=dtype, device=x.device)
     for part in _parts(phi, 2 * len(hidden) + 2 * len(output), position[0, 0].numel()):
-        z = primitives.pair_relation(phi[part], psi[part], position, hidden, window)
-        normed = z.mul_(scale[:, None, None]).add_(shift[:, None, None]).relu_()
-        logits = _logits(normed, output, bias)
+        relation = (phi[part], psi[part], position, hidden)
+        logits = _logits(_activated(primitives, *relation, scale, shift, window), output, bias)
         y[part], lse[part] = primitives.softmax_aggregation(x[part], logits, window)
     return y, lse
 
