@@ -147,7 +147,7 @@ def pair_moments_backward(
     slope = 2 * grad_variance / count
     start = grad_mean / count - slope * mean
     grad_phi, grad_psi = (torch.empty_like(t, memory_format=torch.contiguous_format) for t in (phi, psi))
-    grad_position, grad_hidden = (torch.zeros_like(t, dtype=maps.accumulation) for t in (position, hidden))
+    grad_position, grad_hidden = (maps.empty(*t.shape).zero_() for t in (position, hidden))
     sample = sum(hidden.shape) * window.positions * maps.positions * maps.accumulation.itemsize
     for part in chunks(len(phi), sample, phi.device):
         here = maps.samples(part)
