@@ -3,38 +3,45 @@
 
 #include "kernel.h"
 
-#define JOIN_NOW(name, width) name##_##width
-#define JOIN(name, width) JOIN_NOW(name, width)
-#define AT(name) JOIN(name, LANE_BYTES)
+/* `name_64` and so on. A name stands for the one of the present width: #define name AT(name), then used as it is. */
+#define JOIN_NOW(start, width) start##width
+#define JOIN(start, width) JOIN_NOW(start, width)
+#define AT(name) JOIN(name##_, LANE_BYTES)
+
+#define vector AT(vector)
+#define mask AT(mask)
+#define padded AT(padded)
+#define relu AT(relu)
+#define where_positive AT(where_positive)
+#define choose AT(choose)
+#define exponential AT(exponential)
 
 #define LANES ((index_t)(LANE_BYTES / sizeof(REAL)))
 
-typedef REAL AT(vector) __attribute__((vector_size(LANE_BYTES), may_alias));
-typedef __typeof__((AT(vector)){0} < (AT(vector)){0}) AT(mask);
-#define vector AT(vector)
-#define mask AT(mask)
+typedef REAL vector __attribute__((vector_size(LANE_BYTES), may_alias));
+typedef __typeof__((vector){0} < (vector){0}) mask;
 #define BROADCAST(value) ((vector){0} + (REAL)(value))
 #define VECTOR(pointer) (*(vector *)(pointer))
 #define CONSTANT_VECTOR(pointer) (*(const vector *)(pointer))
 
 /* `count` rounded up to whole vectors. */
-INLINE index_t AT(padded)(index_t count) { return (count + LANES - 1) / LANES * LANES; }
+INLINE index_t padded(index_t count) { return (count + LANES - 1) / LANES * LANES; }
 
 /* max(x, 0) that keeps NaN. */
-INLINE vector AT(relu)(vector x) { return (vector)((mask)x & ~(x < (vector){0})); }
+INLINE vector relu(vector x) { return (vector)((mask)x & ~(x < (vector){0})); }
 
 /* `x` where `sign` is positive (or NaN, as PyTorch's ReLU passes the gradient), else 0. */
-INLINE vector AT(where_positive)(vector x, vector sign) { return (vector)((mask)x & ~(sign <= (vector){0})); }
+INLINE vector where_positive(vector x, vector sign) { return (vector)((mask)x & ~(sign <= (vector){0})); }
 
 /* `yes` where a comparison holds, else `no`. */
-INLINE vector AT(choose)(mask holds, vector yes, vector no) {
+INLINE vector choose(mask holds, vector yes, vector no) {
     return (vector)(((mask)yes & holds) | ((mask)no & ~holds));
 }
 
-/* exp(x) for x <= 0 (larger x are cut at 1): x = n ln 2 + r with |r| <= ln(2) / 2, then exp(r) by its power series, to
-   degree 7 in single and 13 in double precision (the next term is below 1e-8 and 1e-17), then n added to the exponent.
-   Results that would be subnormal are 0; NaN stays NaN. Measured against libm in double: within 1 ulp. */
-INLINE vector AT(exponential)(vector x) {
+/* exp(x) for x below 88 (708 in double precision): x = n ln 2 + r with |r| <= ln(2) / 2, exp(r) by its power series, to
+   degree 7 (13; the next term is below 1e-8 and 1e-17), then n added to the exponent. NaN stays NaN; what would be
+   subnormal is 0. */
+INLINE vector exponential(vector x) {
     const int is_double = sizeof(REAL) == 8;
     /* Adding 1.5 * 2^(mantissa bits) rounds to the nearest integer and leaves it in the low bits. */
     const REAL round = is_double ? 6755399441055744.0 : 12582912.0, lowest = is_double ? -708.0 : -87.0;
@@ -52,6 +59,5 @@ INLINE vector AT(exponential)(vector x) {
     for (int i = 13 - degree + 1; i < 14; i++) sum = sum * rest + inverse_factorial[i];
     vector power = (vector)((mask)sum + ((mask)shifted << (is_double ? 52 : 23)));
     power = (vector)((mask)power & ~(x < BROADCAST(lowest)));
-    power = AT(choose)(x > (vector){0}, BROADCAST(1), power);
-    return AT(choose)(x == x, power, x);
+    return choose(x == x, power, x);
 }

@@ -1,0 +1,19 @@
+/* Scratch memory in one piece: the same function first counts what it takes, then hands it out. */
+#ifndef HYBRID_SBIR_SCRATCH_H
+#define HYBRID_SBIR_SCRATCH_H
+
+#include "kernel.h"
+
+typedef struct {
+    REAL *start; /* NULL while counting */
+    index_t used;
+} scratch;
+
+/* `count` numbers, from a multiple of 64 bytes on (where the scratch itself starts at one). */
+INLINE REAL *take(scratch *from, index_t count) {
+    const index_t line = 64 / sizeof(REAL), before = from->used;
+    from->used += (count + line - 1) / line * line;
+    return from->start ? from->start + before : 0;
+}
+
+#endif
