@@ -100,6 +100,11 @@ def launch(
     _launcher.launch(program, kernel, grid, block, args, shared_bytes)
 
 
+def current() -> Launcher:
+    """The launcher in use."""
+    return _launcher
+
+
 @contextmanager
 def using(launcher: Launcher) -> Iterator[None]:
     """Replace the launcher for a while, in all threads; for tests."""

@@ -78,7 +78,7 @@ __device__ __forceinline__ int source(int padded, int border, int size) {
 }
 
 // The gradient of the border is a gather: the positions of the padded axis that source() maps to `position`. At most
-// three: itself, and its image before the first or after the last position; both only where size <= 2 * border. So
+// three: itself, and its image before the first or after the last position; both only where size <= 2 * border + 1. So
 //     for (int i = 0; i < PREIMAGES; ++i) { int padded = preimage(i, position, border, size); if (padded < 0) continue; ...
 // visits each of them once, always in the same order, and image 2 exists on the smallest maps only.
 #define PREIMAGES (REFLECT && KERNEL_SIZE > 1 ? 3 : 1)

@@ -1,9 +1,14 @@
-"""The kernels' callers on the host launcher, with every fresh tensor full of NaN."""
+"""Where the kernels' tests run: on the host's launcher, and on a GPU; with every fresh tensor full of NaN."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 
 from hybrid_sbir.ops.kernels.cuda import launch
+from hybrid_sbir.ops.kernels.cuda.programs import Program
 from tests.ops.kernels.cuda import host
 
 
@@ -23,18 +28,59 @@ def session_launcher(library_folder):
     return host.HostLauncher(library_folder)
 
 
-@pytest.fixture
-def host_launcher(session_launcher):
-    """The package's kernels run on the host, on CPU tensors, until the test ends.
-
-    ``torch.empty`` gives NaN (PyTorch's own switch for that is its deterministic mode): what a kernel forgets to
-    write shows.
-    """
+@contextmanager
+def _poisoned() -> Iterator[None]:
+    """``torch.empty`` gives NaN (the switch for that is PyTorch's deterministic mode): what is not written shows."""
     torch.use_deterministic_algorithms(True, warn_only=True)
-    session_launcher.reversed, session_launcher.wide = False, False
-    session_launcher.launched.clear()
     try:
-        with launch.using(session_launcher):
-            yield session_launcher
+        yield
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def host_launcher(session_launcher):
+    """The package's kernels run on the host, on CPU tensors full of NaN at first, until the test ends."""
+    session_launcher.reversed = False
+    session_launcher.launched.clear()
+    with _poisoned(), launch.using(session_launcher):
+        yield session_launcher
+
+
+@pytest.fixture(params=["host", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request):
+    """``"cpu"`` with the kernels on the host, and ``"cuda"`` with the kernels on the GPU: a test runs on both."""
+    if request.param == "host":
+        request.getfixturevalue("host_launcher")
+        yield "cpu"
+        return
+    works, reason = launch.available()
+    if not works:
+        pytest.skip(reason)
+    with _poisoned():
+        yield "cuda"
+
+
+@dataclass
+class _Wide:
+    """A launcher that compiles every program with 64-bit offsets."""
+
+    inner: launch.Launcher
+    programs: list[Program]
+
+    def launch(self, program, kernel, grid, block, args, shared_bytes=0):
+        self.programs.append(replace(program, wide=True))
+        self.inner.launch(self.programs[-1], kernel, grid, block, args, shared_bytes)
+
+
+@pytest.fixture
+def wide_launcher():
+    """A context in which the launcher in use compiles with 64-bit offsets; it gives the programs that ran."""
+
+    @contextmanager
+    def widened() -> Iterator[list[Program]]:
+        programs: list[Program] = []
+        with launch.using(_Wide(launch.current(), programs)):
+            yield programs
+
+    return widened

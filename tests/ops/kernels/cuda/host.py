@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -44,13 +44,11 @@ class HostLauncher:
     Attributes:
         folder: where libraries are kept; several processes may share it.
         reversed: run blocks and threads in decreasing order; no result may depend on it.
-        wide: compile every program with 64-bit offsets.
         launched: the programs and kernels that ran.
     """
 
     folder: Path
     reversed: bool = False
-    wide: bool = False
     launched: list[tuple[Program, str]] = field(default_factory=list)
     _libraries: dict[Program, ctypes.CDLL] = field(default_factory=dict)
 
@@ -58,7 +56,6 @@ class HostLauncher:
         self, program: Program, kernel: str, grid: int, block: int, args: Sequence[Argument], shared_bytes: int = 0
     ) -> None:
         """As :meth:`hybrid_sbir.ops.kernels.cuda.launch.Launcher.launch`, at once."""
-        program = replace(program, wide=True) if self.wide else program
         self.launched.append((program, kernel))
         if not grid:
             return
