@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from hybrid_sbir.bench.machine import Settings, describe
-from hybrid_sbir.bench.memory import PeakMemory
+from hybrid_sbir.bench.memory import PeakMemory, large_blocks_apart
 from hybrid_sbir.bench.published import publish
 from hybrid_sbir.bench.timing import Timing, take_turns, wall_clock
 from hybrid_sbir.complexity import measure as count
@@ -119,21 +119,37 @@ def has_attention(backbone: str) -> bool:
     return any(stage.kind == "san" for stage in backbone_spec(backbone).stages)
 
 
-def measure(job: Job, settings: Settings) -> dict[str, Any]:
-    """Measure one row, in a fresh process: memory first, of the backbone alone, then times beside ResNet26.
+def measure_memory(job: Job, settings: Settings) -> dict[str, Any]:
+    """Measure the peak memory of one row, weights included, in a fresh process that is used for nothing else.
 
     Returns:
-        The job, what it ran on, parameters, MACs, times, ratios and peak memory, ready for JSON.
+        MiB of an inference and of a training step, and how they were measured, ready for JSON.
+
+    Raises:
+        ValueError: if the backbone does not take the job's numbers.
+    """
+    if settings.device.type == "cpu":
+        large_blocks_apart()
+    with settings.applied():
+        _load_code(job, settings.device)
+        peak = PeakMemory(settings.device)
+        own = Runner(job, settings.device)
+        mib = {way: _peak(call, peak) for way, call in (("infer", own.infer), ("train", own.train))}
+        return {"peak_mib": mib, "memory": peak.how}
+
+
+def measure_time(job: Job, settings: Settings) -> dict[str, Any]:
+    """Measure the times of one row beside ResNet26's, in a fresh process.
+
+    Returns:
+        The job, what it ran on, parameters, MACs, times and ratios, ready for JSON.
 
     Raises:
         FloatingPointError: if the loss is not finite at the end: such numbers can take another time.
         ValueError: if the backbone does not take the job's numbers.
     """
     with settings.applied():
-        _load_code(job, settings.device)
-        peak = PeakMemory(settings.device)
         own = Runner(job, settings.device)
-        memory = {way: _peak(call, peak) for way, call in (("infer", own.infer), ("train", own.train))}
         beside = Runner(replace(job, backbone=BASELINE, published=False), settings.device)
         times = {way: _times(own, beside, way, job.rounds, settings.device) for way in ("train", "infer")}
         cost = count(own.model, job.size, job.size)
@@ -146,8 +162,6 @@ def measure(job: Job, settings: Settings) -> dict[str, Any]:
             "machine": describe(settings.device),
             "parameters": cost.parameters,
             "macs": cost.macs,
-            "peak_mib": memory,
-            "memory": peak.how,
             **times,
         }
 

@@ -2,9 +2,11 @@
 
 On a GPU: what PyTorch's allocator handed out. On a CPU: the high-water mark of the process's resident memory, because
 it also sees what C code or a library takes for itself; Linux resets the mark on request. A measurement on a CPU belongs
-into a fresh process (:mod:`hybrid_sbir.bench.child`): memory that a library kept from an earlier call would not count.
+into a fresh process (:mod:`hybrid_sbir.bench.child`): memory that a library kept from an earlier call would not count,
+and :func:`large_blocks_apart` makes the process slower for good.
 """
 
+import contextlib
 import ctypes
 import gc
 import re
@@ -16,6 +18,7 @@ import torch
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _RESET_HIGH_WATER_MARK = "5"  # proc(5)
+_M_MMAP_THRESHOLD, _M_MMAP_MAX = -3, -4  # mallopt(3)
 
 
 class PeakMemory:
@@ -56,6 +59,18 @@ class PeakMemory:
         return None if peak is None else (peak - self._before) / 2**10
 
 
+def large_blocks_apart() -> None:
+    """Let the C library take each large block from the system and return it when it is freed, from now on.
+
+    Otherwise what is resident follows from how it packs blocks into its heap, and differed by half between two settings
+    of it; now it is what is in use. Without effect where the C library is not glibc.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_MAX, 50_000)  # below the number of mappings that Linux allows
+        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 16)
+
+
 def peak_of(call: Callable[[], Any], device: torch.device) -> float | None:
     """Peak memory of one call beyond what is there, in MiB, its results included; None where it cannot be told."""
     peak = PeakMemory(device)
@@ -75,7 +90,5 @@ def _resident(name: str) -> int | None:
 
 def _give_back() -> None:
     """Let the C library return what was freed, or the next call would take it unseen."""
-    try:
+    with contextlib.suppress(OSError, AttributeError):  # not glibc: the figure may then be too small
         ctypes.CDLL(None).malloc_trim(0)
-    except (OSError, AttributeError):
-        return  # not glibc: the figure may then be too small

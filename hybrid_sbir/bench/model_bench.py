@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from hybrid_sbir.bench.backbones import TABLE_3_1, Job, has_attention, measure
+from hybrid_sbir.bench.backbones import TABLE_3_1, Job, has_attention, measure_memory, measure_time
 from hybrid_sbir.bench.child import in_a_child
 from hybrid_sbir.bench.machine import Settings, device_name
 from hybrid_sbir.bench.options import choose_dtypes, split
@@ -39,7 +39,7 @@ def models(
     reference: Path | None = None,
     out: Path = Path("runs/table-3.1"),
 ) -> str:
-    """Measure training and inference of backbones beside ResNet26's, one process a backbone; print them as a table.
+    """Measure training and inference of backbones beside ResNet26's, each in its own process; print them as a table.
 
     Args:
         variants: names of backbones with commas or spaces between; by default those of the thesis's Table 3.1.
@@ -106,7 +106,8 @@ def _row(job: Job, settings: Settings, out: Path) -> str | None:
         return None
     print(f"measuring {job}", file=sys.stderr, flush=True)
     try:
-        write_json(path, in_a_child(measure, job, settings))
+        memory = in_a_child(measure_memory, job, settings)
+        write_json(path, in_a_child(measure_time, job, settings) | memory)
     except (RuntimeError, FloatingPointError) as error:  # out of memory, mostly
         return f"- not in the table: {job}: {str(error).splitlines()[0]}"
     return None

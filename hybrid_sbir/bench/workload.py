@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hybrid_sbir.bench import operators
 from hybrid_sbir.bench.machine import Settings
-from hybrid_sbir.bench.memory import peak_of
+from hybrid_sbir.bench.memory import large_blocks_apart, peak_of
 from hybrid_sbir.bench.operators import Contender
 from hybrid_sbir.bench.published import publish
 from hybrid_sbir.bench.sizes import Size, differentiable_results
@@ -81,6 +81,8 @@ def peak_memory(task: Task, settings: Settings) -> float | None:
 
     To be called in a fresh process on a CPU. A pass over a single sample comes first, so that code is loaded.
     """
+    if settings.device.type == "cpu":
+        large_blocks_apart()
     with settings.applied():
         one = task if task.contender == "compiled" else replace(task, size=replace(task.size, batch=1))
         Workload(one, settings.device).both()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hybrid_sbir.bench.child import ChildKilledError, in_a_child
-from hybrid_sbir.bench.memory import PeakMemory, peak_of
+from hybrid_sbir.bench.memory import PeakMemory, large_blocks_apart, peak_of
 
 CPU = torch.device("cpu")
 NOISE = 2.0  # MiB
@@ -33,12 +33,14 @@ def past_pytorch():
 
 def one_after_the_other(calls):
     """The first is done twice, so that code is loaded when it is measured."""
+    large_blocks_apart()
     calls[0]()
     return [peak_of(call, CPU) for call in calls]
 
 
 def restarted():
     """What has gone before a restart is no peak any more; what is still there counts."""
+    large_blocks_apart()
     by_pytorch()  # loads the code
     peak = PeakMemory(CPU)
     kept = by_pytorch()
