@@ -210,3 +210,15 @@ def test_the_thesis_s_columns_are_of_its_variants():
         pre, _, _, operations = thesis_numbers.TABLE_3_1[name]
         assert columns["parameters_millions"] == pytest.approx(pre / 1e6, abs=0.013)
         assert columns["gmacs"] == pytest.approx(operations, abs=0.0051)
+
+
+@pytest.mark.gpu
+def test_backbones_are_measured_on_a_gpu(tmp_path, capsys):
+    words = ["--device", "cuda", "--variants", "san10_pair", "--published", "true", "--out", str(tmp_path)]
+    main(["bench", "models", *SMALL[2:-2], *words])
+    rows = json.loads((tmp_path / "table.json").read_text())
+    assert sorted((row["job"]["dtype"], row["job"]["published"]) for row in rows) == [
+        (dtype, published) for dtype in ("bfloat16", "float32") for published in (False, True)
+    ]
+    assert all(row["peak_mib"]["train"] > 1 and row["memory"] == "allocated by PyTorch" for row in rows)
+    assert len(cells(capsys.readouterr().out)) == 2 * 3

@@ -158,3 +158,17 @@ def test_goals_on_a_gpu_are_of_the_bandwidth_and_of_the_blocks():
         "- pairwise_block, 28 x 28 x 256, float32, ours: 3.10 times as fast as the published layout (goal 3: reached)",
         "- pairwise_block, 28 x 28 x 256, float32, ours: 0.26 of its memory (goal 0.25: not reached)",
     ]
+
+
+@pytest.mark.gpu
+def test_operators_and_blocks_are_measured_on_a_gpu(tmp_path):
+    out = tmp_path / "ops.json"
+    words = ["--device", "cuda", "--dtypes", "float32,bfloat16", "--out", str(out)]
+    main(["bench", "ops", *SMALL[2:], *words])
+    record = json.loads(out.read_text())
+    assert record["machine"]["device"]["driver"]
+    assert len(record["rows"]) == 2 * (8 * 3 + 2 * 4)
+    for row in record["rows"]:
+        assert row["failed"] is None
+        assert row["forward_ms"]["least"] > 0
+        assert row["peak_mib"] > 0
