@@ -25,8 +25,7 @@ INLINE void gemm_block(const gemm *g, const int rows, const int wide, const REAL
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
-        for (int w = 0; w < wide; w++)
-            sum[r][w] = g->init ? CONSTANT_VECTOR(g->init + (i + r) * g->init_row + v + w * LANES) : (vector){0};
+        for (int w = 0; w < wide; w++) sum[r][w] = (vector){0};
     for (index_t l = 0; l < g->length; l++, a += a_step, b += g->b_row) {
         vector row[2];
 #pragma GCC unroll 2
@@ -41,6 +40,7 @@ INLINE void gemm_block(const gemm *g, const int rows, const int wide, const REAL
 #pragma GCC unroll 2
         for (int w = 0; w < wide; w++) {
             index_t at = (i + r) * g->c_row + v + w * LANES;
+            if (g->init) sum[r][w] += CONSTANT_VECTOR(g->init + (i + r) * g->init_row + v + w * LANES);
             if (g->clip) sum[r][w] = relu(sum[r][w]);
             if (g->sign) sum[r][w] = where_positive(sum[r][w], CONSTANT_VECTOR(g->sign + at));
             VECTOR(g->c + at) = sum[r][w];

@@ -7,7 +7,8 @@
 #define gemm AT(gemm)
 #define multiply AT(multiply)
 
-/* c[i][v] = init[i][v] + sum over l of a[i * a_row + l * a_step] * b[l][v], for i < rows, l < length, v < columns. */
+/* c[i][v] = init[i][v] + sum over l of a[i * a_row + l * a_step] * b[l][v], for i < rows, l < length, v < columns. The
+   sum is added to init as a whole: where init is c, long sums come in parts, with fewer roundings at their full size. */
 typedef struct {
     index_t rows, columns, length; /* columns: whole vectors */
     const REAL *a;

@@ -64,6 +64,16 @@ def _run(name: str, window: Window, sizes: tuple[int, ...], inputs: list[Tensor]
     function(*arguments, ctypes.c_void_p(memory.data_ptr()), threads)
 
 
+def _zeros(dtype: torch.dtype, *shapes: tuple[int, ...]) -> list[Tensor]:
+    """Room for gradients: what a kernel does not touch, and an empty batch's, stays zero."""
+    return [torch.zeros(shape, dtype=dtype) for shape in shapes]
+
+
+def _typed(gradients: list[Tensor], inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Each gradient in its input's type."""
+    return tuple(g.to(t.dtype) for g, t in zip(gradients, inputs, strict=True))
+
+
 def pair_relation(phi: Tensor, psi: Tensor, position: Tensor, hidden: Tensor, window: Window) -> Tensor:
     """As :func:`hybrid_sbir.ops.reference.pair_relation`: z (N, S, K, P), as ``phi``'s type."""
     (n, r, h, w), s, (k, p) = phi.shape, hidden.shape[0], position.shape[2:]
@@ -169,11 +179,65 @@ def pair_attention_backward(
     return _typed(results, inputs)
 
 
-def _zeros(dtype: torch.dtype, *shapes: tuple[int, ...]) -> list[Tensor]:
-    """Room for gradients: what a kernel does not touch, and an empty batch's, stays zero."""
-    return [torch.zeros(shape, dtype=dtype) for shape in shapes]
+def patch_relation(phi: Tensor, psi: Tensor, scale: Tensor, shift: Tensor, hidden: Tensor, window: Window) -> Tensor:
+    """As :func:`hybrid_sbir.ops.reference.patch_relation`: h (N, S, P), as ``phi``'s type."""
+    inputs = [phi, psi, scale, shift, hidden]
+    (n, r, h, w), s = phi.shape, hidden.shape[0]
+    oh, ow = window.output_size(h, w)
+    dtype = _sum_type(*inputs)
+    out = allocate.result((n, s, oh * ow), dtype)
+    if n:
+        _run("patch_relation", window, (h, w, _width(dtype, (r, s)), n, r, s), inputs, [out])
+    return out.to(phi.dtype)
 
 
-def _typed(gradients: list[Tensor], inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Each gradient in its input's type."""
-    return tuple(g.to(t.dtype) for g, t in zip(gradients, inputs, strict=True))
+def patch_relation_backward(
+    grad: Tensor,
+    phi: Tensor,
+    psi: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    hidden: Tensor,
+    window: Window,
+    needed: tuple[bool, ...],
+) -> tuple[Tensor | None, ...]:
+    """The five gradients of :func:`patch_relation` in the order of its inputs."""
+    inputs = (phi, psi, scale, shift, hidden)
+    (n, r, h, w), s = phi.shape, hidden.shape[0]
+    dtype = _sum_type(grad, *inputs)
+    results = _zeros(dtype, *(t.shape for t in inputs))
+    if n:
+        sizes = (h, w, _width(dtype, (r, s)), n, r, s)
+        _run("patch_relation_backward", window, sizes, [grad, *inputs], results)
+    return _typed(results, inputs)
+
+
+def patch_attention(x: Tensor, hidden: Tensor, output: Tensor, bias: Tensor, window: Window) -> Tensor:
+    """As :func:`hybrid_sbir.ops.reference.patch_attention`: y (N, C, OH, OW), as ``x``'s type."""
+    (n, c, h, w), (g, _, s) = x.shape, output.shape
+    dtype = _sum_type(x, hidden, output, bias)
+    y = allocate.result((n, c, *window.output_size(h, w)), dtype)
+    if n:
+        sizes = (h, w, _width(dtype, (s, g)), n, c, g, s)
+        _run("patch_attention", window, sizes, [x, hidden, output, bias], [y])
+    return y.to(x.dtype)
+
+
+def patch_attention_backward(
+    grad: Tensor,
+    x: Tensor,
+    hidden: Tensor,
+    output: Tensor,
+    bias: Tensor,
+    window: Window,
+    needed: tuple[bool, ...],
+) -> tuple[Tensor | None, ...]:
+    """The four gradients of :func:`patch_attention` in the order of its inputs; the weights are computed again."""
+    inputs = (x, hidden, output, bias)
+    (n, c, h, w), (g, _, s) = x.shape, output.shape
+    dtype = _sum_type(grad, *inputs)
+    results = _zeros(dtype, *(t.shape for t in inputs))
+    if n:
+        sizes = (h, w, _width(dtype, (s, g)), n, c, g, s)
+        _run("patch_attention_backward", window, sizes, [grad, *inputs], results)
+    return _typed(results, inputs)
