@@ -7,7 +7,7 @@
 // Types: phi_t phi, d and their gradients; psi_t psi and its gradient.
 
 // Threads of a block at most; two such blocks a multiprocessor leave the registers that a row of loads needs
-// (with 64-bit addresses, one).
+// (with 64-bit addresses, one). Of all rows at once the loads would not fit: the loops over ky are not unrolled.
 #define THREADS 256
 #define RESIDENT (sizeof(index_t) == 8 ? 1 : 2)
 
@@ -37,6 +37,7 @@ subtraction(const phi_t* __restrict__ phi, const psi_t* __restrict__ psi, phi_t*
     int columns[KERNEL_SIZE];
 #pragma unroll
     for (int kx = 0; kx < KERNEL_SIZE; ++kx) columns[kx] = source(left + kx * dilation, border, width);
+#pragma unroll 1
     for (int ky = 0; ky < KERNEL_SIZE; ++ky) {
         const int row = source(top + ky * dilation, border, height);
 #pragma unroll
@@ -57,6 +58,7 @@ __device__ __forceinline__ void gather(const phi_t* grad, int padded_y, int padd
     int columns[KERNEL_SIZE];
 #pragma unroll
     for (int kx = 0; kx < KERNEL_SIZE; ++kx) columns[kx] = output_at(padded_x, kx, stride, dilation, out_width);
+#pragma unroll 1
     for (int ky = 0; ky < KERNEL_SIZE; ++ky) {
         const int row = output_at(padded_y, ky, stride, dilation, out_height);
         acc_t near_sum = 0, centre_sum = 0;
