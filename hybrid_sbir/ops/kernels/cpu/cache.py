@@ -30,17 +30,25 @@ def _is_private(folder: Path) -> bool:
     return stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid() and not state.st_mode & 0o077
 
 
-@contextlib.contextmanager
-def private_folder() -> Iterator[Path]:
-    """The cache folder; where it cannot be used, a temporary one that is deleted on leaving."""
+def _usable_folder() -> Path | None:
+    """The cache folder, made if it is not there; None where it cannot be written or is not private."""
     with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: no home
         folder = cache_folder()
         folder.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
         if _is_private(folder) and os.access(folder, os.W_OK | os.X_OK):
-            yield folder
-            return
+            return folder
+    return None
+
+
+@contextlib.contextmanager
+def private_folder() -> Iterator[Path]:
+    """The cache folder; where it cannot be used, a temporary one that is deleted on leaving."""
+    folder = _usable_folder()
+    if folder is not None:
+        yield folder
+        return
     temporary = Path(tempfile.mkdtemp(prefix="hybrid_sbir-"))
     try:
         yield temporary

@@ -1,0 +1,122 @@
+"""The operators in C, as functions of tensors that :mod:`hybrid_sbir.ops.functional` has checked.
+
+Shapes: N batch, C aggregated channels, G weight channels (C is a multiple of G), R relation channels, H, W input size,
+OH, OW output size, P = OH * OW output positions, K window positions.
+
+Sums are made in float64 if an input is float64, else in float32. Half types are converted whole on entry: they serve
+mixed precision, which is meant for other devices.
+"""
+
+import torch
+from torch import Tensor
+
+from hybrid_sbir.ops.kernels.cpu import allocate
+from hybrid_sbir.ops.kernels.cpu.call import Problem, call, geometry, measure
+from hybrid_sbir.ops.window import Window
+
+Needed = tuple[bool, ...]
+
+
+def _number_type(*tensors: Tensor) -> torch.dtype:
+    """The type in which to compute with these tensors."""
+    return torch.float64 if any(t.dtype == torch.float64 for t in tensors) else torch.float32
+
+
+def _map(tensor: Tensor, dtype: torch.dtype) -> tuple[Tensor, bool]:
+    """A map (N, C, H, W) that is dense, and whether its channels lie side by side."""
+    tensor = tensor.to(dtype)
+    if tensor.is_contiguous():
+        return tensor, False
+    last = tensor.is_contiguous(memory_format=torch.channels_last)
+    return (tensor if last else tensor.contiguous()), last
+
+
+def _weights(tensor: Tensor, dtype: torch.dtype) -> tuple[Tensor, bool]:
+    """Weights (N, G, K, P) that are dense, and whether they lie as (N, P, K, G)."""
+    tensor = tensor.to(dtype)
+    if tensor.is_contiguous():
+        return tensor, False
+    last = tensor.permute(0, 3, 2, 1).is_contiguous()
+    return (tensor if last else tensor.contiguous()), last
+
+
+def _weights_result(shape: tuple[int, ...], dtype: torch.dtype, last: bool) -> Tensor:
+    """Uninitialised weights in the given layout."""
+    if not last:
+        return allocate.result(shape, dtype)
+    n, g, k, p = shape
+    return allocate.result((n, p, k, g), dtype).permute(0, 3, 2, 1)
+
+
+def _problem(x: Tensor, weight: Tensor, window: Window, x_last: bool, weight_last: bool, grad_last: bool) -> Problem:
+    place = geometry(window, x.shape[2], x.shape[3])
+    return Problem(place, x.shape[0], x.shape[1], weight.shape[1], x_last, weight_last, grad_last)
+
+
+def _aggregate(x: Tensor, weight: Tensor, window: Window, softmax: bool) -> tuple[Tensor, Tensor | None]:
+    """Both forward passes."""
+    dtype, (oh, ow) = _number_type(x, weight), window.output_size(x.shape[2], x.shape[3])
+    (dense_x, x_last), (dense_weight, weight_last) = _map(x, dtype), _weights(weight, dtype)
+    y = allocate.result((*x.shape[:2], oh, ow), dtype)
+    lse = allocate.result((x.shape[0], weight.shape[1], oh * ow), dtype) if softmax else None
+    problem = _problem(x, weight, window, x_last, weight_last, False)
+    rows = measure("aggregation_rows", dtype, problem)
+    scratch = allocate.scratch(measure("aggregation_scratch", dtype, problem, rows), dtype)
+    call("aggregation", dtype, dense_x, dense_weight, y, lse, scratch, problem, scratch.shape[1], rows)
+    return y.to(x.dtype), lse
+
+
+def _aggregate_backward(
+    grad: Tensor, x: Tensor, weight: Tensor, lse: Tensor | None, window: Window, needed: Needed
+) -> tuple[Tensor | None, Tensor | None]:
+    """Both backward passes."""
+    dtype = _number_type(x, weight)
+    (dense_grad, grad_last), (dense_x, x_last) = _map(grad, dtype), _map(x, dtype)
+    dense_weight, weight_last = _weights(weight, dtype)
+    grad_x = allocate.result(tuple(x.shape), dtype) if needed[0] else None
+    grad_weight = _weights_result(tuple(weight.shape), dtype, weight_last) if needed[1] else None
+    if not any(needed):
+        return None, None
+    problem = _problem(x, weight, window, x_last, weight_last, grad_last)
+    scratch = allocate.scratch(measure("aggregation_backward_scratch", dtype, problem), dtype)
+    tensors = (dense_grad, dense_x, dense_weight, lse, grad_x, grad_weight, scratch)
+    call("aggregation_backward", dtype, *tensors, problem, scratch.shape[1])
+    return (
+        None if grad_x is None else grad_x.to(x.dtype),
+        None if grad_weight is None else grad_weight.to(weight.dtype),
+    )
+
+
+def aggregation(x: Tensor, weight: Tensor, window: Window) -> Tensor:
+    """y[n, c, p] = sum over k of weight[n, c mod G, k, p] * x[n, c, k-th neighbour of p].
+
+    Args:
+        x: (N, C, H, W), contiguous or channels last; other layouts are copied.
+        weight: (N, G, K, P), contiguous or lying as (N, P, K, G), the faster one.
+        window: the geometry.
+
+    Returns:
+        (N, C, OH, OW), contiguous, of ``x``'s type.
+    """
+    return _aggregate(x, weight, window, softmax=False)[0]
+
+
+def aggregation_backward(
+    grad: Tensor, x: Tensor, weight: Tensor, window: Window, needed: Needed
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of :func:`aggregation` for ``x`` and, in its layout, ``weight``; None where not ``needed``."""
+    return _aggregate_backward(grad, x, weight, None, window, needed)
+
+
+def softmax_aggregation(x: Tensor, logits: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+    """:func:`aggregation` with the softmax of ``logits`` over K; and the log of its divisor, (N, G, P)."""
+    y, lse = _aggregate(x, logits, window, softmax=True)
+    assert lse is not None
+    return y, lse
+
+
+def softmax_aggregation_backward(
+    grad: Tensor, x: Tensor, logits: Tensor, y: Tensor, lse: Tensor, window: Window, needed: Needed
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of :func:`softmax_aggregation`'s ``y`` for ``x`` and, in its layout, ``logits``; ``y`` is not read."""
+    return _aggregate_backward(grad, x, logits, lse.contiguous(), window, needed)
