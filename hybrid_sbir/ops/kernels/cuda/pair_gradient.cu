@@ -4,6 +4,27 @@
 //
 // Shapes as in pair_relation.cu. Rows of the product are r, columns are one sample's (k, p), terms are s.
 
+// Where the ReLU lets this thread's outputs pass, a bit each: found before the product, while no sums need registers.
+// Loads without a branch (what lies outside repeats the last row or column), so that many are under way at once.
+__device__ __forceinline__ unsigned int passing(
+    const map_t* __restrict__ phi, const map_t* __restrict__ psi, index_t plane, const int* centres,
+    const int* neighbours, const Part& part
+) {
+    unsigned int bits = 0;
+#pragma unroll
+    for (int j = 0; j < THREAD_COLUMNS; ++j) {
+        const int column = least(first_column() + j * COLUMN_THREADS, part.columns - 1), near = neighbours[column];
+#pragma unroll
+        for (int i = 0; i < THREAD_ROWS; ++i) {
+            const index_t row = least(first_row() + i, part.rows - 1) * plane;
+            const acc_t centre = load(phi + row + centres[column]), other = load(psi + row + (near < 0 ? 0 : near));
+            const acc_t difference = centre - (near < 0 ? (acc_t)0 : other);
+            bits |= (unsigned int)passes(difference) << (i * THREAD_COLUMNS + j);
+        }
+    }
+    return bits;
+}
+
 // Grid: row tiles (fastest) x column tiles x N. hidden is [S, R], grad [N, S, Q], out [N, R, Q].
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) pair_gradient(
     const map_t* __restrict__ phi, const map_t* __restrict__ psi, const parameter_t* __restrict__ hidden,
@@ -16,12 +37,16 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) pair_gradient(
     const int row_tiles = tiles_of_rows(relations), column_tiles = tiles_of_columns(total);
     const int block = (int)(blockIdx.x / row_tiles), sample = block / column_tiles;
     const Part part((int)(blockIdx.x % row_tiles), block % column_tiles, relations, total);
+    const index_t first = (index_t)sample * relations + part.top;
 
     // A thread stores other columns than it fills: what is found for a column once, all threads share.
     if (threadIdx.x < TILE_COLUMNS) {
         centres[fill_column()] = sizes.place(filled(part) % positions, MIDDLE);
         neighbours[fill_column()] = sizes.place(filled(part) % positions, (int)(filled(part) / positions));
     }
+    __syncthreads();
+    const unsigned int bits = passing(phi + first * plane, psi + first * plane, plane, centres, neighbours, part);
+
     acc_t sum[THREAD_ROWS][THREAD_COLUMNS];
     clear(sum);
     const relation_t* given = grad + (index_t)sample * channels * total + filled(part);
@@ -32,21 +57,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) pair_gradient(
         __syncthreads();
         multiply(tile, sum);
     }
-
-    // Loads without a branch (what lies outside repeats the last row or column), so that many are under way at once.
-    const index_t first = (index_t)sample * relations + part.top;
+    acc_t* corner = out + first * total + part.left;
 #pragma unroll
-    for (int j = 0; j < THREAD_COLUMNS; ++j) {
-        const int c = first_column() + j * COLUMN_THREADS, inside = least(c, part.columns - 1);
-        const int near = neighbours[inside];
-        const map_t *centre_at = phi + centres[inside], *near_at = psi + (near < 0 ? 0 : near);
+    for (int i = 0; i < THREAD_ROWS; ++i)
 #pragma unroll
-        for (int i = 0; i < THREAD_ROWS; ++i) {
-            const index_t r = first + least(first_row() + i, part.rows - 1);
-            const acc_t other = load(near_at + r * plane);
-            const acc_t difference = load(centre_at + r * plane) - (near < 0 ? (acc_t)0 : other);
-            if (first_row() + i < part.rows && c < part.columns)
-                out[r * total + part.left + c] = masked(sum[i][j], difference);
+        for (int j = 0; j < THREAD_COLUMNS; ++j) {
+            const int row = first_row() + i, column = first_column() + j * COLUMN_THREADS;
+            if (row < part.rows && column < part.columns)
+                corner[row * total + column] = bits >> (i * THREAD_COLUMNS + j) & 1 ? sum[i][j] : (acc_t)0;
         }
-    }
 }

@@ -32,7 +32,7 @@ __device__ __forceinline__ void finish_tile(
             const int row = least(first_row() + i, part.rows - 1);
             const acc_t scale = tables.scale[first_row() + i], loaded = load(values + row * plane);
             const acc_t value = place < 0 ? (acc_t)0 : loaded;
-            const acc_t t = masked(sum[i][j], scale * value + tables.shift[first_row() + i]);
+            const acc_t t = passes(scale * value + tables.shift[first_row() + i]) ? sum[i][j] : (acc_t)0;
             if (c >= part.columns) continue;
             grad_scale[i] += t * value;
             grad_shift[i] += t;

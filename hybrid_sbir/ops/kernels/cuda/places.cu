@@ -36,9 +36,9 @@ __device__ __forceinline__ Number least(Number a, Number b) {
 
 __device__ __forceinline__ acc_t relu(acc_t value) { return value < 0 ? (acc_t)0 : value; }  // a NaN stays one
 
-// The gradient of relu(value), as in PyTorch: a NaN lets it pass.
-__device__ __forceinline__ acc_t masked(acc_t grad, acc_t value) { return value <= 0 ? (acc_t)0 : grad; }
+// Whether the gradient of relu(value) passes, as in PyTorch: a NaN lets it.
+__device__ __forceinline__ bool passes(acc_t value) { return !(value <= 0); }
 
 // Blocks of 256 threads that a multiprocessor should hold at once: two leave 128 registers a thread, which the sums, a
-// tile's loads and their addresses need. In double all of it takes twice as many.
-#define RESIDENT (sizeof(acc_t) == 8 ? 1 : 2)
+// tile's loads and their addresses need. Sums in double, or offsets of 64 bits, take twice as many.
+#define RESIDENT (sizeof(acc_t) == 8 || sizeof(index_t) == 8 ? 1 : 2)

@@ -69,8 +69,9 @@ def test_sums_may_be_cut_into_any_number_of_splits(operator, blocks, monkeypatch
     agree(operator, arguments(operator, GEOMETRY, (9, 14), 3, 5, 18), GEOMETRY, device)
 
 
-def test_the_largest_tiles_take_turns_on_more_samples_than_a_round_has(device):
-    agree("pair_relation", arguments("pair_relation", GEOMETRY, (4, 9), batch=11), GEOMETRY, device)
+@pytest.mark.parametrize("operator", ["pair_relation", "pair_moments"])
+def test_more_samples_than_take_turns_on_a_tile(operator, device):
+    agree(operator, arguments(operator, {"kernel_size": 5}, (4, 9), batch=11), {"kernel_size": 5}, device)
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
