@@ -5,6 +5,7 @@
    numbers (rows.h), source[k] the row of neighbour k. */
 #define weighting AT(weighting)
 #define larger AT(larger)
+#define log_of_infinite AT(log_of_infinite)
 #define softmax AT(softmax)
 #define softmax_again AT(softmax_again)
 #define aggregate_some AT(aggregate_some)
@@ -19,6 +20,13 @@ typedef struct {
 /* The larger of each lane; NaN in `here` is passed over. */
 INLINE vector larger(vector top, vector here) { return choose(here > top, here, top); }
 
+/* The log of exp(logits)'s sum where the largest logit is infinite: that, or NaN where there is one. */
+static inline REAL log_of_infinite(weighting f, const REAL *logits, REAL top) {
+    for (index_t k = 0; k < f.neighbours; k++)
+        if (isnan(logits[k * f.wide])) return logits[k * f.wide];
+    return top;
+}
+
 /* Turn logits into their exponentials, the largest being 1; `inverse` of their sums, and the log of exp(logits)'s sum. */
 INLINE void softmax(weighting f, REAL *logits, REAL *inverse, REAL *log_sum) {
     for (index_t v = 0; v < f.wide; v += LANES) {
@@ -30,6 +38,8 @@ INLINE void softmax(weighting f, REAL *logits, REAL *inverse, REAL *log_sum) {
             other = larger(other, CONSTANT_VECTOR(row + f.wide));
         }
         top = larger(top, other);
+        for (index_t i = 0; i < LANES; i++)
+            if (isinf(top[i])) log_sum[v + i] = log_of_infinite(f, logits + v + i, top[i]);
         for (row = logits + v; row < end; row += f.wide) {
             const vector power = exponential(CONSTANT_VECTOR(row) - top);
             VECTOR(row) = power;
@@ -41,7 +51,7 @@ INLINE void softmax(weighting f, REAL *logits, REAL *inverse, REAL *log_sum) {
         VECTOR(inverse + v) = 1 / sum;
         for (index_t i = 0; i < LANES; i++) {
             const REAL log_of_sum = sizeof(REAL) == 8 ? (REAL)log((double)sum[i]) : (REAL)logf((float)sum[i]);
-            log_sum[v + i] = isinf(top[i]) ? top[i] : top[i] + log_of_sum;
+            if (!isinf(top[i])) log_sum[v + i] = top[i] + log_of_sum;
         }
     }
 }

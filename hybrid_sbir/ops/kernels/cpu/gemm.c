@@ -19,8 +19,9 @@
 #define GEMM_ALONG 6
 
 /* One block of `rows` x `wide` vectors; both are constants after inlining, and so is the stride that is 1. */
-INLINE void gemm_block(const gemm *g, const int rows, const int wide, const REAL *a, const index_t a_row,
-                           const index_t a_step, const REAL *b, index_t i, index_t v) {
+INLINE void gemm_block(const gemm *g, const int rows, const int wide, const index_t a_row, const index_t a_step,
+                       const REAL *b, index_t i, index_t v) {
+    const REAL *a = g->a + i * a_row;
     vector sum[8][2];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
@@ -33,14 +34,14 @@ INLINE void gemm_block(const gemm *g, const int rows, const int wide, const REAL
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
-            for (int w = 0; w < wide; w++) sum[r][w] += a[r * a_row] * row[w];
+            for (int w = 0; w < wide; w++) sum[r][w] = multiply_add(BROADCAST(a[r * a_row]), row[w], sum[r][w]);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
         for (int w = 0; w < wide; w++) {
-            index_t at = (i + r) * g->c_row + v + w * LANES;
-            if (g->init) sum[r][w] += CONSTANT_VECTOR(g->init + (i + r) * g->init_row + v + w * LANES);
+            const index_t column = v + w * LANES, at = (i + r) * g->c_row + column;
+            if (g->init) sum[r][w] += CONSTANT_VECTOR(g->init + (i + r) * g->init_row + column);
             if (g->clip) sum[r][w] = relu(sum[r][w]);
             if (g->sign) sum[r][w] = where_positive(sum[r][w], CONSTANT_VECTOR(g->sign + at));
             VECTOR(g->c + at) = sum[r][w];
@@ -50,18 +51,17 @@ INLINE void gemm_block(const gemm *g, const int rows, const int wide, const REAL
 /* All rows of one or two columns of vectors: blocks of `most` rows, then of 4, 2 and 1. */
 INLINE void gemm_columns(const gemm *g, const int most, const int wide, const int along, const REAL *b, index_t v) {
     const index_t a_row = along ? g->a_row : 1, a_step = along ? 1 : g->a_step;
-    const REAL *a = g->a;
     index_t i = 0;
-    for (; i + most <= g->rows; i += most) gemm_block(g, most, wide, a + i * a_row, a_row, a_step, b, i, v);
+    for (; i + most <= g->rows; i += most) gemm_block(g, most, wide, a_row, a_step, b, i, v);
     if (most > 4 && i + 4 <= g->rows) {
-        gemm_block(g, 4, wide, a + i * a_row, a_row, a_step, b, i, v);
+        gemm_block(g, 4, wide, a_row, a_step, b, i, v);
         i += 4;
     }
     if (i + 2 <= g->rows) {
-        gemm_block(g, 2, wide, a + i * a_row, a_row, a_step, b, i, v);
+        gemm_block(g, 2, wide, a_row, a_step, b, i, v);
         i += 2;
     }
-    if (i < g->rows) gemm_block(g, 1, wide, a + i * a_row, a_row, a_step, b, i, v);
+    if (i < g->rows) gemm_block(g, 1, wide, a_row, a_step, b, i, v);
 }
 
 void multiply(gemm g) {

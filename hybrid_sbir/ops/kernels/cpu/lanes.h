@@ -2,6 +2,9 @@
 #include <math.h>
 
 #include "kernel.h"
+#ifdef __FMA__
+#include <immintrin.h>
+#endif
 
 /* `name_64` and so on. A name stands for the one of the present width: #define name AT(name), then used as it is. */
 #define JOIN_NOW(start, width) start##width
@@ -14,13 +17,14 @@
 #define relu AT(relu)
 #define where_positive AT(where_positive)
 #define choose AT(choose)
+#define multiply_add AT(multiply_add)
 #define exponential AT(exponential)
 
 #define LANES ((index_t)(LANE_BYTES / sizeof(REAL)))
 
 typedef REAL vector __attribute__((vector_size(LANE_BYTES), may_alias));
 typedef __typeof__((vector){0} < (vector){0}) mask;
-#define BROADCAST(value) ((vector){0} + (REAL)(value))
+#define BROADCAST(value) ((REAL)(value) - (vector){0}) /* + would turn -0 into 0 */
 #define VECTOR(pointer) (*(vector *)(pointer))
 #define CONSTANT_VECTOR(pointer) (*(const vector *)(pointer))
 
@@ -36,6 +40,27 @@ INLINE vector where_positive(vector x, vector sign) { return (vector)((mask)x & 
 /* `yes` where a comparison holds, else `no`. */
 INLINE vector choose(mask holds, vector yes, vector no) {
     return (vector)(((mask)yes & holds) | ((mask)no & ~holds));
+}
+
+#undef FUSED
+#if LANE_BYTES == 64
+#define FUSED(type) _mm512_fmadd_##type(a, b, c)
+#elif LANE_BYTES == 32
+#define FUSED(type) _mm256_fmadd_##type(a, b, c)
+#else
+#define FUSED(type) _mm_fmadd_##type(a, b, c)
+#endif
+
+/* a * b + c, rounded once where the machine can. Left to itself, gcc does or does not, as it suits the loop (its tuning for
+   AMD breaks up chains that stand alone), and bits would depend on how work is cut. */
+INLINE vector multiply_add(vector a, vector b, vector c) {
+#if defined(__FMA__) && defined(REAL_IS_DOUBLE)
+    return FUSED(pd);
+#elif defined(__FMA__)
+    return FUSED(ps);
+#else
+    return a * b + c;
+#endif
 }
 
 /* exp(x) for x below 88 (708 in double precision): x = n ln 2 + r with |r| <= ln(2) / 2, exp(r) by its power series, to

@@ -17,9 +17,9 @@ typedef struct {
     REAL *h;
 } patch_relation_data;
 
-/* Values whose relations fit in half a first or a part of a second cache with the tile's rows. */
+/* Values whose relations fit in a part of the second cache with a tile's rows; the same however the rows are cut. */
 INLINE index_t values_at_once(const problem *q) {
-    const index_t bytes = rows_at_once(q, RELATION_ROWS) * q->wide_relations * (index_t)sizeof(REAL);
+    const index_t bytes = RELATION_ROWS * q->wide_relations * (index_t)sizeof(REAL);
     return most(1, least(q->neighbours + 1, 64 * 1024 / bytes));
 }
 
