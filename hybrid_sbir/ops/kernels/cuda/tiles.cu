@@ -84,13 +84,12 @@ struct Place {
     }
 };
 
-// An axis of the planes: position i of the tile is position origin + i of the axis with its border.
+// An axis of the planes: position i of the tile is position origin + i of the axis with its border. A tile may reach over
+// the border's end; what it finds there (a value of the map, or a negative position, which counts as 0) no thread reads.
 struct Axis {
     int origin, border, size;
 
-    __device__ int operator()(int i) const {
-        return origin + i < size + 2 * border ? source(origin + i, border, size) : -1;
-    }
+    __device__ int operator()(int i) const { return source(origin + i, border, size); }
 };
 
 // PLANES planes of a tensor, `stride` elements apart; those past `planes` and the border's zeros read as 0.
@@ -102,7 +101,7 @@ struct Planes {
     Chunk* tile;
     int columns, area;
 
-    // One value where it lies; row and column of the axis itself, -1 for a zero.
+    // One value where it lies; row and column of the map itself, negative for a zero.
     __device__ x_t value(int plane, int row, int column) const {
         x_t zero = {};
         bool there = plane < planes && row >= 0 && column >= 0;

@@ -41,8 +41,22 @@ def test_agrees_with_the_definition_on_any_window(device, check, case):
         (Window(3, dilation=40, padding_mode="zeros"), (50, 41)),  # no tile would fit shared memory
         (Window(3, stride=4), (17, 18)),  # a tile would not pay
         (Window(9, stride=2), (12, 40)),
+        (Window(3, stride=2), (40, 41)),  # the first output of a tile of inputs lies between two strides
+        (Window(3, stride=2), (3, 600)),
+        (Window(5, stride=3), (41, 40)),
     ],
-    ids=["smallest", "smallest-dilated", "tiles", "wide", "far", "strided", "strided-tiles"],
+    ids=[
+        "smallest",
+        "smallest-dilated",
+        "tiles",
+        "wide",
+        "far",
+        "strided",
+        "strided-tiles",
+        "stride-2",
+        "stride-2-wide",
+        "stride-3",
+    ],
 )
 def test_agrees_on_maps_of_every_kind(device, check, window, size):
     check(device, *aggregation_arguments(window, size, batch=1), window)
