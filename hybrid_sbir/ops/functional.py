@@ -6,7 +6,7 @@ does what :mod:`hybrid_sbir.ops.reference` defines, with the fastest implementat
 
 Types may be mixed, as autocast mixes them: sums run in float32, or in float64 if any input has it; a result has the
 type of the map it belongs to. Maps may be contiguous or channels-last, weights contiguous or with the channels G
-innermost; any other layout is copied once. Gradients of gradients are refused.
+innermost; any other layout is copied once. Gradients of gradients and forward-mode derivatives are refused.
 
 Shapes: N batch, C aggregated channels, G weight channels (C is a multiple of G; channel c uses weight c mod G),
 R relation channels, S hidden channels, H, W input size, OH, OW output size, P = OH * OW output positions,

@@ -157,6 +157,13 @@ def test_a_gradient_of_a_gradient_is_refused(name):
         grad.sum().backward()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_forward_mode_derivative_is_refused_rather_than_zero(name):
+    tensors = tuple(arguments(name))
+    with pytest.raises(RuntimeError, match=f"{name} has no forward-mode derivative"):
+        torch.func.jvp(call(name), tensors, tensors)
+
+
 MACS = {  # N=2 samples, K=9 neighbours, P=9 positions of a 5 x 6 map at stride 2; sizes as in arguments.py
     "aggregation": 2 * 6 * 9 * 9,
     "softmax_aggregation": 2 * 6 * 9 * 9,
