@@ -25,8 +25,9 @@ static places lay_out(const problem *p, index_t rows, scratch *from) {
 /* Rows of outputs of a task: few enough for the cache, and that every thread finds some tasks. */
 EXPORT int64_t aggregation_rows(const problem *p, index_t threads) {
     const geometry *g = &p->window;
-    const index_t tasks = p->batch * chunk_count(p), row = padded_width(g) * chunk_at(p, 0).vectors * LANE_BYTES;
-    const index_t parts = tasks >= 4 * threads ? 1 : 4 * threads / (tasks ? tasks : 1);
+    const index_t tasks = p->batch * chunk_count(p) + !p->batch; /* never 0 */
+    const index_t parts = tasks >= 4 * threads ? 1 : 4 * threads / tasks;
+    const index_t row = padded_width(g) * (chunk_at(p, 0).vectors + !p->channels) * LANE_BYTES;
     const index_t fitting = (PADDED_BYTES / row - rows_seen(g, 1)) / g->stride + 1;
     const index_t rows = least(fitting, (g->out_height + parts - 1) / parts);
     const index_t fewest = least(g->out_height, g->kernel); /* with fewer, most of the work would be the border */

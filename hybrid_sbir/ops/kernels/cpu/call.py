@@ -42,7 +42,7 @@ def is_dense(tensor: Tensor) -> bool:
     expected = 1
     for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
         if size != 1 and stride != expected:
-            return False
+            return tensor.numel() == 0
         expected *= size
     return True
 

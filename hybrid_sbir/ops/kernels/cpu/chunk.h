@@ -30,7 +30,7 @@ INLINE index_t chunk_count(const problem *p) { return (p->groups + LANES - 1) / 
 
 INLINE chunk chunk_at(const problem *p, index_t j) {
     const index_t planes = p->channels / p->groups, first = j * LANES, wrap = least(LANES, p->groups - first);
-    const index_t folds = p->groups < LANES ? least(LANES / p->groups, planes) : 1;
+    const index_t folds = p->groups < LANES && planes ? least(LANES / p->groups, planes) : 1;
     return (chunk){first, wrap, folds, (planes + folds - 1) / folds};
 }
 

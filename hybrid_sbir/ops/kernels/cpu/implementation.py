@@ -12,7 +12,38 @@ from torch import Tensor
 
 from hybrid_sbir.ops.kernels.cpu import allocate
 from hybrid_sbir.ops.kernels.cpu.call import Problem, call, geometry, measure
+from hybrid_sbir.ops.kernels.cpu.relations import (
+    pair_attention,
+    pair_attention_backward,
+    pair_moments,
+    pair_moments_backward,
+    pair_relation,
+    pair_relation_backward,
+    patch_attention,
+    patch_attention_backward,
+    patch_relation,
+    patch_relation_backward,
+)
 from hybrid_sbir.ops.window import Window
+
+__all__ = [
+    "aggregation",
+    "aggregation_backward",
+    "pair_attention",
+    "pair_attention_backward",
+    "pair_moments",
+    "pair_moments_backward",
+    "pair_relation",
+    "pair_relation_backward",
+    "patch_attention",
+    "patch_attention_backward",
+    "patch_relation",
+    "patch_relation_backward",
+    "softmax_aggregation",
+    "softmax_aggregation_backward",
+    "subtraction",
+    "subtraction_backward",
+]
 
 Needed = tuple[bool, ...]
 
@@ -75,6 +106,8 @@ def _aggregate_backward(
     dense_weight, weight_last = _weights(weight, dtype)
     grad_x = allocate.result(tuple(x.shape), dtype) if needed[0] else None
     grad_weight = _weights_result(tuple(weight.shape), dtype, weight_last) if needed[1] else None
+    if not x.shape[1] and grad_weight is not None:
+        return grad_x, grad_weight.zero_().to(weight.dtype)  # sums of nothing
     if not any(needed):
         return None, None
     problem = _problem(x, weight, window, x_last, weight_last, grad_last)
@@ -120,3 +153,42 @@ def softmax_aggregation_backward(
 ) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of :func:`softmax_aggregation`'s ``y`` for ``x`` and, in its layout, ``logits``; ``y`` is not read."""
     return _aggregate_backward(grad, x, logits, lse.contiguous(), window, needed)
+
+
+def _plane_scratch(window: Window, height: int, width: int, dtype: torch.dtype) -> Tensor:
+    """A padded plane for each thread."""
+    return allocate.scratch((height + 2 * window.border) * (width + 2 * window.border), dtype)
+
+
+def subtraction(phi: Tensor, psi: Tensor, window: Window) -> Tensor:
+    """phi_i - psi_j, (N, R, K, P), for maps (N, R, H, W) of any layout; of ``phi``'s type."""
+    dtype, (n, r, height, width) = _number_type(phi, psi), phi.shape
+    oh, ow = window.output_size(height, width)
+    d = allocate.result((n, r, window.positions, oh * ow), dtype)
+    scratch = _plane_scratch(window, height, width, dtype)
+    maps = (phi.to(dtype).contiguous(), psi.to(dtype).contiguous())
+    call("subtraction", dtype, *maps, d, scratch, geometry(window, height, width), n * r, scratch.shape[1])
+    return d.to(phi.dtype)
+
+
+def subtraction_backward(
+    grad: Tensor, height: int, width: int, window: Window, needed: Needed
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of :func:`subtraction` for ``phi`` and ``psi``, both of ``grad``'s type and made at once."""
+    dtype, (n, r) = _number_type(grad), grad.shape[:2]
+    gradients = [allocate.result((n, r, height, width), dtype) for _ in range(2)]
+    scratch, dense = _plane_scratch(window, height, width, dtype), grad.to(dtype).contiguous()
+    call(
+        "subtraction_backward",
+        dtype,
+        dense,
+        *gradients,
+        scratch,
+        geometry(window, height, width),
+        n * r,
+        scratch.shape[1],
+    )
+    grad_phi, grad_psi = (
+        gradient.to(grad.dtype) if wanted else None for gradient, wanted in zip(gradients, needed, strict=True)
+    )
+    return grad_phi, grad_psi
