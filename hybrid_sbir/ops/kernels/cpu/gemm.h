@@ -1,14 +1,15 @@
 /* A small matrix product for operands that lie in the cache: c = epilogue(init + a . b). No guard: included once for
    each width of vectors.
 
-   A block of 6 (or 8) rows and 2 vectors of c stays in registers; each step reads 2 vectors of b and one number of a for
-   each row. a may be read along or across: the same loop serves a . b and a^T . b. */
+   A block of 6 (or 8) rows and 2 vectors of c stays in registers; each step reads 2 vectors of b and one number of a
+   for each row. a may be read along or across: the same loop serves a . b and a^T . b. */
 
 #define gemm AT(gemm)
 #define multiply AT(multiply)
 
-/* c[i][v] = init[i][v] + sum over l of a[i * a_row + l * a_step] * b[l][v], for i < rows, l < length, v < columns. The
-   sum is added to init as a whole: where init is c, long sums come in parts, with fewer roundings at their full size. */
+/* c[i][v] = init[i][v] + sum over l of a[i * a_row + l * a_step] * b[l][v], for i < rows, l < length, v < columns.
+   The sum is added to init as a whole: where init is c, long sums come in parts, with fewer roundings at their full
+   size. */
 typedef struct {
     index_t rows, columns, length; /* columns: whole vectors */
     const REAL *a;

@@ -51,8 +51,8 @@ INLINE vector choose(mask holds, vector yes, vector no) {
 #define FUSED(type) _mm_fmadd_##type(a, b, c)
 #endif
 
-/* a * b + c, rounded once where the machine can. Left to itself, gcc does or does not, as it suits the loop (its tuning for
-   AMD breaks up chains that stand alone), and bits would depend on how work is cut. */
+/* a * b + c, rounded once where the machine can. Left to itself, gcc does or does not, as it suits the loop (its
+   tuning for AMD breaks up chains that stand alone), and bits would depend on how work is cut. */
 INLINE vector multiply_add(vector a, vector b, vector c) {
 #if defined(__FMA__) && defined(REAL_IS_DOUBLE)
     return FUSED(pd);
@@ -63,8 +63,8 @@ INLINE vector multiply_add(vector a, vector b, vector c) {
 #endif
 }
 
-/* exp(x) for x below 88 (708 in double precision): x = n ln 2 + r with |r| <= ln(2) / 2, exp(r) by its power series, to
-   degree 7 (13; the next term is below 1e-8 and 1e-17), then n added to the exponent. NaN stays NaN; what would be
+/* exp(x) for x below 88 (708 in double precision): x = n ln 2 + r with |r| <= ln(2) / 2, exp(r) by its power series,
+   to degree 7 (13; the next term is below 1e-8 and 1e-17), then n added to the exponent. NaN stays NaN; what would be
    subnormal is 0. */
 INLINE vector exponential(vector x) {
     const int is_double = sizeof(REAL) == 8;

@@ -1,5 +1,5 @@
-/* The gradient of a map that windows read: each slice of positions adds to the lines of the map that it sees, in memory of
-   its own, and the slices are added in a fixed order. */
+/* The gradient of a map that windows read: each slice of positions adds to the lines of the map that it sees, in
+   memory of its own, and the slices are added in a fixed order. */
 #ifndef HYBRID_SBIR_MAP_GRADIENT_H
 #define HYBRID_SBIR_MAP_GRADIENT_H
 
@@ -7,8 +7,9 @@
 
 typedef struct {
     row_format format;
-    index_t skip[PIECES], rows[PIECES], before[PIECES]; /* of a slice: cells before its lines; rows of a sample; rows before */
-    REAL *start;                                        /* [slice][sample][rows] */
+    /* Of each slice: cells of the map before its lines, rows of a sample, rows of the slices before it. */
+    index_t skip[PIECES], rows[PIECES], before[PIECES];
+    REAL *start; /* [slice][sample][rows] */
 } map_gradient;
 
 static inline map_gradient take_map_gradient(const problem *q, row_format format, scratch *from) {
@@ -39,11 +40,11 @@ INLINE index_t own_row(int32_t cell, index_t skip) { return cell ? cell - skip :
 
 /* planes [N][channels][H][W] = the slices, added. */
 static inline void gather_map_gradient(const map_gradient *d, const problem *q, REAL *planes) {
-    const index_t length = row_length(d->format);
+    const index_t length = row_length(d->format), channels = d->format.group * d->format.share;
 #pragma omp parallel for schedule(static) num_threads(q->threads)
     for (index_t n = 0; n < q->samples; n++) {
-        REAL *to = planes + n * d->format.channels * q->cells;
-        memset(to, 0, sizeof(REAL) * d->format.channels * q->cells);
+        REAL *to = planes + n * channels * q->cells;
+        memset(to, 0, sizeof(REAL) * channels * q->cells);
         for (index_t slice = 0; slice < q->slices; slice++)
             rows_to_planes(d->format, d->rows[slice] - 1, sample_gradient(d, q, slice, n) + length, to + d->skip[slice],
                            q->cells, 1);

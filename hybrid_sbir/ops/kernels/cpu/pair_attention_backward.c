@@ -1,9 +1,10 @@
-/* Gradients of the pairwise attention. Relations, hidden channels, logits and weights are computed again, tile by tile.
+/* Gradients of the pairwise attention. Relations, hidden channels, logits and weights are computed again, tile by
+   tile.
 
-   With u = relu(hidden' . d + position'), hidden' = scale * hidden, position' = scale * position + shift and e the gradient
-   of what stands in that relu, everything else follows from sums that are needed anyway: with A = sum of e d^T over samples,
-   neighbours and positions, and B[s, k, p] = sum of e over samples,
-   grad_hidden = scale * A, grad_position = scale * B, grad_shift = sum B, grad_scale = sum hidden * A + sum position * B. */
+   With u = relu(hidden' . d + position'), hidden' = scale * hidden, position' = scale * position + shift and e the
+   gradient of what stands in that relu, everything else follows from sums that are needed anyway: with A = sum of e
+   d^T over samples, neighbours and positions, and B[s, k, p] = sum of e over samples, grad_hidden = scale * A,
+   grad_position = scale * B, grad_shift = sum B, grad_scale = sum hidden * A + sum position * B. */
 #ifndef LANE_BYTES
 #define BODY "pair_attention_backward.c"
 #include "widths.h"
@@ -26,6 +27,7 @@ typedef struct {
     REAL *x, *scaled, *output, *across, *bias; /* as in pair_attention; across: output as G rows of S */
     REAL *grad_output, *grad_bias;             /* [task]: G rows of S, a row of G */
     double *norm;                              /* [K][S]: two sums of gather_positions */
+    REAL *chains;
 } attention_gradient;
 
 /* t->logits: from the logits to their gradient; and the gradient of x. */
@@ -34,7 +36,8 @@ INLINE void logits_gradient(const attention_gradient *o, pair_tile *t, index_t n
     const index_t wide = q->wide_groups, length = q->wide_length, slice = t->piece.slice;
     const index_t map = n * q->channels * q->positions + t->first, logits = n * q->groups * q->positions + t->first;
     const weighting f = {q->neighbours, wide, q->channels / q->groups};
-    REAL *grad = t->rows, *y = grad + t->count * length, *log_sum = y + t->count * length, *mean = log_sum + t->count * wide;
+    REAL *grad = t->rows, *y = grad + t->count * length;
+    REAL *log_sum = y + t->count * length, *mean = log_sum + t->count * wide;
     planes_to_rows(feature_rows(q), t->count, o->grad + map, q->positions, grad);
     planes_to_rows(feature_rows(q), t->count, o->y + map, q->positions, y);
     planes_to_rows(group_rows(q), t->count, o->log_sum + logits, q->positions, log_sum);
@@ -43,7 +46,7 @@ INLINE void logits_gradient(const attention_gradient *o, pair_tile *t, index_t n
         softmax_again(f, t->logits + i * q->neighbours * wide, log_sum + i * wide);
         for (index_t v = 0; v < wide; v += LANES) {
             vector sum = (vector){0};
-            for (index_t at = i * length + v; at < (i + 1) * length; at += wide)
+            for (index_t at = i * length + v * f.share; at < i * length + (v + LANES) * f.share; at += LANES)
                 sum += CONSTANT_VECTOR(grad + at) * CONSTANT_VECTOR(y + at);
             VECTOR(mean + i * wide + v) = sum;
         }
@@ -60,8 +63,7 @@ static void attention_gradient_tile(void *operation, pair_tile *t, index_t n) {
     REAL *grad_bias = o->grad_bias + t->piece.task * wide;
     pair_difference(t, n);
     pair_hidden(t, 1);
-    multiply((gemm){.rows = t->columns, .columns = wide, .length = q->hidden, .a = t->hidden, .a_row = q->wide_hidden,
-                    .a_step = 1, .b = o->output, .b_row = wide, .init = o->bias, .c = t->logits, .c_row = wide});
+    pair_logits(t, o->output, o->bias);
     logits_gradient(o, t, n);
     for (index_t v = 0; v < wide; v += LANES) {
         vector sum = (vector){0};
@@ -88,6 +90,7 @@ static attention_gradient take_attention_gradient(const problem *q, REAL *grad_p
         .grad_output = take(from, tasks(q) * q->groups * q->wide_hidden),
         .grad_bias = take(from, tasks(q) * q->wide_groups),
         .norm = (double *)take(from, 2 * q->neighbours * q->hidden * (index_t)(sizeof(double) / sizeof(REAL))),
+        .chains = take(from, q->threads * 2 * BLOCK * q->hidden),
     };
 }
 
@@ -128,11 +131,11 @@ EXPORT int64_t AT(pair_attention_backward)(
     REAL *grad_psi, REAL *grad_position, REAL *grad_hidden, REAL *grad_scale, REAL *grad_shift, REAL *grad_output,
     REAL *grad_bias, REAL *memory, int64_t threads) {
     problem q = sizes_of(w, n, c, g, r, s, threads);
-    scratch from = {memory, 0};
+    scratch from = scratch_in(memory);
     cut_for_sums(&q);
     pair_maps maps = take_pair_maps(&q, &from);
     attention_gradient o = take_attention_gradient(&q, grad_phi, &from);
-    if (!memory) return from.used;
+    if (!memory) return needed(&from);
     o.grad = grad, o.y = y, o.log_sum = log_sum;
     pack_attention_gradient(&q, &o, hidden, scale, output, bias);
     fill_pair_maps(&q, &maps, phi, psi, position, scale, shift, o.scaled);
@@ -140,7 +143,7 @@ EXPORT int64_t AT(pair_attention_backward)(
     pair_run(&q, &maps, attention_gradient_tile, &o);
     gather_map_gradient(&o.grad_x, &q, grad_x);
     gather_map_gradient(&o.gradient.psi, &q, grad_psi);
-    gather_positions(&q, o.gradient.position, scale, position, o.norm, grad_position);
+    gather_positions(&q, o.gradient.position, scale, position, o.norm, o.chains, grad_position);
     gather_norm(&q, &o, hidden, scale, grad_hidden, grad_scale, grad_shift);
     gather_parts(&q, g, s, q.wide_hidden, o.grad_output, 0, grad_output);
     gather_parts(&q, 1, g, q.wide_groups, o.grad_bias, 0, grad_bias);

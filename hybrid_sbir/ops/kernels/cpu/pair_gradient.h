@@ -1,7 +1,8 @@
 /* Backward of the pairwise relation: from the gradient of a tile's hidden rows to everything behind it. No guard:
    included once for each width of vectors.
 
-   Each task adds to memory of its own; the parts are added in a fixed order, so that bits do not depend on threads. */
+   Each task adds to memory of its own; the parts are added in a fixed order, so that bits do not depend on threads.
+   */
 #include "pair_tile.h"
 #include "map_gradient.h"
 
@@ -12,6 +13,7 @@
 #define add_product AT(add_product)
 #define relation_backward AT(relation_backward)
 #define gather_parts AT(gather_parts)
+#define add_blocks AT(add_blocks)
 #define gather_positions AT(gather_positions)
 #define gather_pair_gradient AT(gather_pair_gradient)
 
@@ -66,7 +68,8 @@ INLINE void add_product(const pair_tile *t, index_t n, index_t rows, const REAL 
                     .c_row = right_row});
 }
 
-/* t->hidden holds the gradient of z = weight . difference + position; difference is overwritten by its own gradient. */
+/* t->hidden holds the gradient of z = weight . difference + position; difference is overwritten by its own gradient.
+   */
 INLINE void relation_backward(const pair_gradient *d, pair_tile *t, index_t n) {
     const problem *q = t->problem;
     const index_t length = q->wide_relations, skip = d->psi.skip[t->piece.slice];
@@ -101,36 +104,55 @@ static void gather_parts(const problem *q, index_t rows, index_t columns, index_
     }
 }
 
-/* grad [S][K][P] = factor[s] (NULL: 1) times the blocks' sums, added. With planes [S][K][P], also norm [K]: for each of the
-   S channels the sum of sums * planes and the sum of sums over the positions. */
-static void gather_positions(const problem *q, REAL *sums, const REAL *factor, const REAL *planes, double *norm,
-                             REAL *grad) {
+#define BLOCK 16
+
+/* The first block of sums [block][P][K] rows of S gets the others added, for neighbour k and positions first ...
+   last. */
+INLINE void add_blocks(const problem *q, index_t k, index_t first, index_t last, REAL *sums) {
     const index_t wide = q->wide_hidden, block = q->positions * q->neighbours * wide;
-    if (planes) memset(norm, 0, sizeof(double) * 2 * q->neighbours * q->hidden);
+    for (index_t p = first; p < last; p++) {
+        REAL *row = sums + (p * q->neighbours + k) * wide;
+        for (index_t b = 1; b < q->blocks; b++)
+            for (index_t v = 0; v < wide; v += LANES) VECTOR(row + v) += CONSTANT_VECTOR(row + b * block + v);
+    }
+}
+
+/* grad [S][K][P] = factor[s] (NULL: 1) times the blocks' sums, added. With planes [S][K][P], also norm [K][S]: the
+   sum over the positions of sums * planes, and of sums; in 16 chains each, which stand in `chains`, 32 S numbers for
+   each thread. */
+static void gather_positions(const problem *q, REAL *sums, const REAL *factor, const REAL *planes, double *norm,
+                             REAL *chains, REAL *grad) {
+    const index_t step = q->neighbours * q->wide_hidden;
 #pragma omp parallel for schedule(static) num_threads(q->threads)
-    for (index_t k = 0; k < q->neighbours; k++)
-        for (index_t first = 0; first < q->positions; first += 16) {
-            const index_t last = least(q->positions, first + 16);
-            for (index_t p = first; p < last; p++) {
-                REAL *row = sums + (p * q->neighbours + k) * wide;
-                for (index_t b = 1; b < q->blocks; b++)
-                    for (index_t v = 0; v < wide; v += LANES) VECTOR(row + v) += CONSTANT_VECTOR(row + b * block + v);
+    for (index_t k = 0; k < q->neighbours; k++) {
+        REAL *own = chains + (planes ? omp_get_thread_num() * 2 * BLOCK * q->hidden : 0);
+        if (planes) memset(own, 0, sizeof(REAL) * 2 * BLOCK * q->hidden);
+        for (index_t first = 0; first < q->positions; first += BLOCK) {
+            const index_t count = least(BLOCK, q->positions - first);
+            add_blocks(q, k, first, first + count, sums);
+            for (index_t s = 0; s < q->hidden; s++) {
+                const index_t at = (s * q->neighbours + k) * q->positions + first;
+                const REAL *from = sums + first * step + k * q->wide_hidden + s, by = factor ? factor[s] : 1;
+                REAL sum[BLOCK] = {0};
+                for (index_t i = 0; i < count; i++) sum[i] = from[i * step];
+                for (index_t i = 0; i < count; i++) grad[at + i] = by * sum[i];
+                if (!planes) continue;
+                REAL *product = own + 2 * BLOCK * s, *total = product + BLOCK;
+                for (index_t i = 0; i < count; i++) product[i] += sum[i] * planes[at + i];
+                for (index_t i = 0; i < BLOCK; i++) total[i] += sum[i];
             }
-            for (index_t s = 0; s < q->hidden; s++)
-                for (index_t p = first; p < last; p++) {
-                    const REAL sum = sums[(p * q->neighbours + k) * wide + s];
-                    const index_t at = (s * q->neighbours + k) * q->positions + p;
-                    grad[at] = (factor ? factor[s] : 1) * sum;
-                    if (!planes) continue;
-                    norm[2 * (k * q->hidden + s)] += (double)sum * planes[at];
-                    norm[2 * (k * q->hidden + s) + 1] += sum;
-                }
         }
+        for (index_t i = 0; planes && i < 2 * q->hidden; i++) {
+            norm[2 * k * q->hidden + i] = 0;
+            for (index_t j = 0; j < BLOCK; j++) norm[2 * k * q->hidden + i] += own[BLOCK * i + j];
+        }
+    }
 }
 
 /* psi [N][R][H][W], position [S][K][P], hidden [S][R]. */
-static inline void gather_pair_gradient(const problem *q, const pair_gradient *d, REAL *psi, REAL *position, REAL *hidden) {
+static inline void gather_pair_gradient(const problem *q, const pair_gradient *d, REAL *psi, REAL *position,
+                                        REAL *hidden) {
     gather_map_gradient(&d->psi, q, psi);
-    gather_positions(q, d->position, 0, 0, 0, position);
+    gather_positions(q, d->position, 0, 0, 0, 0, position);
     gather_parts(q, q->hidden, q->relations, q->wide_relations, d->hidden, 0, hidden);
 }

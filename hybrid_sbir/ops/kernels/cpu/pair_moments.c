@@ -58,13 +58,13 @@ EXPORT int64_t AT(pair_moments)(const geometry *w, int64_t n, int64_t r, int64_t
                                 const REAL *position, const REAL *hidden, REAL *mean, REAL *variance, REAL *memory,
                                 int64_t threads) {
     problem q = sizes_of(w, n, 0, 0, r, s, threads);
-    scratch from = {memory, 0};
+    scratch from = scratch_in(memory);
     const index_t state = 1 + 2 * s;
     choose_tile(&q);
     cut(&q, PIECES, pieces_of(PIECES, pieces_of(q.positions, q.tile)));
     pair_maps maps = take_pair_maps(&q, &from);
     double *all = (double *)take(&from, tasks(&q) * state * (index_t)(sizeof(double) / sizeof(REAL)));
-    if (!memory) return from.used;
+    if (!memory) return needed(&from);
     fill_pair_maps(&q, &maps, phi, psi, position, 0, 0, hidden);
     pair_run(&q, &maps, moments_tile, all);
     for (index_t task = 1; task < tasks(&q); task++) {

@@ -37,14 +37,14 @@ EXPORT int64_t AT(pair_moments_backward)(const geometry *w, int64_t n, int64_t r
                                          const REAL *position, const REAL *hidden, REAL *grad_phi, REAL *grad_psi,
                                          REAL *grad_position, REAL *grad_hidden, REAL *memory, int64_t threads) {
     problem q = sizes_of(w, n, 0, 0, r, s, threads);
-    scratch from = {memory, 0};
+    scratch from = scratch_in(memory);
     cut_for_sums(&q);
     pair_maps maps = take_pair_maps(&q, &from);
     moments_gradient o = {.gradient = take_pair_gradient(&q, grad_phi, &from)};
     o.a = take(&from, q.wide_hidden);
     o.b = take(&from, q.wide_hidden);
     o.mean = take(&from, q.wide_hidden);
-    if (!memory) return from.used;
+    if (!memory) return needed(&from);
     fill_pair_maps(&q, &maps, phi, psi, position, 0, 0, hidden);
     pack(s, r, hidden, r, 1, o.gradient.weight);
     pack(1, s, grad_mean, 0, 1, o.a);

@@ -24,11 +24,11 @@ static void relation_tile(void *z, pair_tile *t, index_t n) {
 EXPORT int64_t AT(pair_relation)(const geometry *w, int64_t n, int64_t r, int64_t s, const REAL *phi, const REAL *psi,
                                  const REAL *position, const REAL *hidden, REAL *z, REAL *memory, int64_t threads) {
     problem q = sizes_of(w, n, 0, 0, r, s, threads);
-    scratch from = {memory, 0};
+    scratch from = scratch_in(memory);
     choose_tile(&q);
     cut_freely(&q);
     pair_maps maps = take_pair_maps(&q, &from);
-    if (!memory) return from.used;
+    if (!memory) return needed(&from);
     fill_pair_maps(&q, &maps, phi, psi, position, 0, 0, hidden);
     pair_run(&q, &maps, relation_tile, z);
     return 0;

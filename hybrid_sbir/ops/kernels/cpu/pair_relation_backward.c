@@ -33,11 +33,11 @@ EXPORT int64_t AT(pair_relation_backward)(const geometry *w, int64_t n, int64_t 
                                           REAL *grad_psi, REAL *grad_position, REAL *grad_hidden, REAL *memory,
                                           int64_t threads) {
     problem q = sizes_of(w, n, 0, 0, r, s, threads);
-    scratch from = {memory, 0};
+    scratch from = scratch_in(memory);
     cut_for_sums(&q);
     pair_maps maps = take_pair_maps(&q, &from);
     relation_gradient o = {take_pair_gradient(&q, grad_phi, &from), grad};
-    if (!memory) return from.used;
+    if (!memory) return needed(&from);
     fill_pair_maps(&q, &maps, phi, psi, 0, 0, 0, hidden);
     pack(s, r, hidden, r, 1, o.gradient.weight);
     pair_run(&q, &maps, relation_gradient_tile, &o);

@@ -1,9 +1,9 @@
-/* The pairwise relation in tiles: a few output positions with all their neighbours, small enough for the cache. No guard:
-   included once for each width of vectors.
+/* The pairwise relation in tiles: a few output positions with all their neighbours, small enough for the cache. No
+   guard: included once for each width of vectors.
 
-   A task goes through the tiles of its slice, each with all samples of its block, so that what belongs to a position only
-   (the position channels and their gradient) stays in the cache. Columns j = (position of the tile) * K + neighbour; the
-   arrays of a tile have one row for each column. */
+   A task goes through the tiles of its slice, each with all samples of its block, so that what belongs to a position
+   only (the position channels and their gradient) stays in the cache. Columns j = (position of the tile) * K +
+   neighbour; the arrays of a tile have one row for each column. */
 #include "relation_sizes.h"
 
 #define pair_maps AT(pair_maps)
@@ -17,6 +17,7 @@
 #define position_rows AT(position_rows)
 #define pair_difference AT(pair_difference)
 #define pair_hidden AT(pair_hidden)
+#define pair_logits AT(pair_logits)
 #define pair_run AT(pair_run)
 
 /* What all tiles read or write. */
@@ -115,6 +116,14 @@ INLINE void pair_hidden(pair_tile *t, int clip) {
                     .a_row = q->wide_relations, .a_step = 1, .b = t->maps->transposed, .b_row = q->wide_hidden,
                     .init = t->maps->position + t->first * q->neighbours * q->wide_hidden, .init_row = q->wide_hidden,
                     .c = t->hidden, .c_row = q->wide_hidden, .clip = clip});
+}
+
+/* logits[j] = matrix . hidden[j] + bias, the matrix transposed to S rows of G. */
+INLINE void pair_logits(pair_tile *t, const REAL *transposed, const REAL *bias) {
+    const problem *q = t->problem;
+    multiply((gemm){.rows = t->columns, .columns = q->wide_groups, .length = q->hidden, .a = t->hidden,
+                    .a_row = q->wide_hidden, .a_step = 1, .b = transposed, .b_row = q->wide_groups, .init = bias,
+                    .c = t->logits, .c_row = q->wide_groups});
 }
 
 /* Every tile of every task with every sample of its block. */

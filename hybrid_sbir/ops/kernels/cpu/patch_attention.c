@@ -33,12 +33,12 @@ EXPORT int64_t AT(patch_attention)(const geometry *w, int64_t n, int64_t c, int6
                                    const REAL *hidden, const REAL *output, const REAL *bias, REAL *y, REAL *memory,
                                    int64_t threads) {
     problem q = sizes_of(w, n, c, g, 0, s, threads);
-    scratch from = {memory, 0};
+    scratch from = scratch_in(memory);
     cut_rows_freely(&q, weight_rows(&q));
     patch_attention_data o = {take_patch_weights(&q, &from), y};
     const index_t length = rows_at_once(&q, weight_rows(&q)) * (weights_length(&q) + q.wide_length);
     REAL *space = take(&from, threads * length);
-    if (!memory) return from.used;
+    if (!memory) return needed(&from);
     fill_patch_weights(&q, &o.weights, x, hidden, output, bias);
     patch_run(&q, weight_rows(&q), space, length, patch_attention_tile, &o);
     return 0;

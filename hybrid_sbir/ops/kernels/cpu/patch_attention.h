@@ -38,8 +38,8 @@ static patch_weights take_patch_weights(const problem *q, scratch *from) {
 }
 
 /* x [N][C][H][W], hidden [N][S][P], output [G][K][S], bias [G][K]. */
-static void fill_patch_weights(const problem *q, patch_weights *m, const REAL *x, const REAL *hidden, const REAL *output,
-                               const REAL *bias) {
+static void fill_patch_weights(const problem *q, patch_weights *m, const REAL *x, const REAL *hidden,
+                               const REAL *output, const REAL *bias) {
     const index_t k = q->neighbours, s = q->hidden, pair = 2 * LANES;
     maps_to_rows(feature_rows(q), q->samples, q->cells, x, m->x, q->threads);
     all_rows(q, hidden_rows(q), hidden, m->hidden);

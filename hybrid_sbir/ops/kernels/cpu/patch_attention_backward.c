@@ -29,7 +29,8 @@ INLINE void weights_gradient(const patch_attention_gradient *o, const patch_tile
     for (index_t i = 0; i < t->samples; i++) {
         const index_t n = t->begin + i;
         if (t->opening) zero_gradient(&o->x, q, slice, n);
-        planes_to_rows(feature_rows(q), t->count, o->grad + n * q->channels * q->positions + t->first, q->positions, grad);
+        const REAL *planes = o->grad + n * q->channels * q->positions + t->first;
+        planes_to_rows(feature_rows(q), t->count, planes, q->positions, grad);
         spread(f, q->window->kernel, t->count, weights + i * t->count * weights_length(q), 0, grad,
                o->weights.x + n * (q->cells + 1) * q->wide_length, o->weights.cells + t->first * q->neighbours,
                sample_gradient(&o->x, q, slice, n), o->x.skip[slice]);
@@ -92,19 +93,21 @@ EXPORT int64_t AT(patch_attention_backward)(const geometry *w, int64_t n, int64_
                                             const REAL *bias, REAL *grad_x, REAL *grad_hidden, REAL *grad_output,
                                             REAL *grad_bias, REAL *memory, int64_t threads) {
     problem q = sizes_of(w, n, c, g, 0, s, threads);
-    scratch from = {memory, 0};
+    scratch from = scratch_in(memory);
     const index_t rows = weight_rows(&q), wide = q.wide_groups;
     cut_rows_for_sums(&q, rows);
     patch_attention_gradient o = take_weights_gradient(&q, &from);
     const index_t length =
         rows_at_once(&q, rows) * (weights_length(&q) + q.wide_hidden) + q.tile * q.wide_length;
     REAL *space = take(&from, threads * length);
-    if (!memory) return from.used;
+    if (!memory) return needed(&from);
     o.grad = grad, o.hidden = grad_hidden;
     fill_patch_weights(&q, &o.weights, x, hidden, output, bias);
     memset(o.across, 0, sizeof(REAL) * weights_length(&q) * q.wide_hidden);
-    for (index_t i = 0; i < g * q.neighbours; i++)
-        memcpy(o.across + (i % q.neighbours * wide + i / q.neighbours) * q.wide_hidden, output + i * s, sizeof(REAL) * s);
+    for (index_t i = 0; i < g * q.neighbours; i++) {
+        const index_t row = i % q.neighbours * wide + i / q.neighbours;
+        memcpy(o.across + row * q.wide_hidden, output + i * s, sizeof(REAL) * s);
+    }
     patch_run(&q, rows, space, length, patch_attention_gradient_tile, &o);
     gather_map_gradient(&o.x, &q, grad_x);
     gather_weights(&q, &o, grad_output, grad_bias);

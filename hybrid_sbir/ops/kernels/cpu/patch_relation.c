@@ -46,8 +46,8 @@ static void patch_relation_tile(void *operation, patch_tile *t) {
         const index_t last = least(values, j + some), length = (last - j) * q->wide_relations;
         normed_values(t, &o->maps, j, last, normed);
         multiply((gemm){.rows = t->rows, .columns = wide, .length = length, .a = normed, .a_row = length, .a_step = 1,
-                        .b = o->hidden + j * q->wide_relations * wide, .b_row = wide, .init = j ? h : 0, .init_row = wide,
-                        .c = h, .c_row = wide});
+                        .b = o->hidden + j * q->wide_relations * wide, .b_row = wide, .init = j ? h : 0,
+                        .init_row = wide, .c = h, .c_row = wide});
     }
     tile_to_planes(t, hidden_rows(q), h, o->h);
 }
@@ -57,14 +57,14 @@ EXPORT int64_t AT(patch_relation)(const geometry *w, int64_t n, int64_t r, int64
                                   const REAL *scale, const REAL *shift, const REAL *hidden, REAL *h, REAL *memory,
                                   int64_t threads) {
     problem q = sizes_of(w, n, 0, 0, r, s, threads);
-    scratch from = {memory, 0};
+    scratch from = scratch_in(memory);
     const index_t values = q.neighbours + 1;
     cut_rows_freely(&q, RELATION_ROWS);
     patch_relation_data o = {take_patch_maps(&q, &from), take(&from, values * q.wide_relations * q.wide_hidden), h};
     const index_t length =
         rows_at_once(&q, RELATION_ROWS) * (q.wide_hidden + values_at_once(&q) * q.wide_relations);
     REAL *space = take(&from, threads * length);
-    if (!memory) return from.used;
+    if (!memory) return needed(&from);
     fill_patch_maps(&q, &o.maps, phi, psi, scale, shift);
     by_value(&q, r, q.wide_relations, s, hidden, values, r * values, o.hidden);
     patch_run(&q, RELATION_ROWS, space, length, patch_relation_tile, &o);

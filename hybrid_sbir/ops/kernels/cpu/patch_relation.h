@@ -43,8 +43,8 @@ INLINE const REAL *value_row(const problem *q, const patch_maps *m, index_t n, i
     return (j ? m->psi : m->phi) + (n * (q->cells + 1) + cell) * q->wide_relations;
 }
 
-/* parts[j][row][column] = matrix[row * row_step + column * column_step + j] for j < J; rows and columns filled up with
-   zeros. The innermost loop of 16 columns reads and writes whole lines of the cache. */
+/* parts[j][row][column] = matrix[row * row_step + column * column_step + j] for j < J; rows and columns filled up
+   with zeros. The innermost loop of 16 columns reads and writes whole lines of the cache. */
 static inline void by_value(const problem *q, index_t rows, index_t wide_rows, index_t columns, const REAL *matrix,
                             index_t row_step, index_t column_step, REAL *parts) {
     const index_t values = q->neighbours + 1, wide = padded(columns);

@@ -1,5 +1,6 @@
-/* Gradients of the patchwise relation. Those of its maps, scale and shift go through tiles of rows, value by value; that of
-   hidden, as large as hidden itself, is summed value by value over all rows, so that no task needs one of its own. */
+/* Gradients of the patchwise relation. Those of its maps, scale and shift go through tiles of rows, value by value;
+   that of hidden, as large as hidden itself, is summed value by value over all rows, so that no task needs one of its
+   own. */
 #ifndef LANE_BYTES
 #define BODY "patch_relation_backward.c"
 #include "widths.h"
@@ -26,7 +27,8 @@ typedef struct {
 } patch_relation_gradient;
 
 /* From the gradient of relu(scale * value + shift), rows of R, to those of value j, scale and shift; one vector. */
-INLINE void value_gradient(const patch_relation_gradient *o, const patch_tile *t, index_t j, index_t v, const REAL *rows) {
+INLINE void value_gradient(const patch_relation_gradient *o, const patch_tile *t, index_t j, index_t v,
+                           const REAL *rows) {
     const problem *q = t->problem;
     const index_t length = q->wide_relations, values = q->neighbours + 1, slice = t->piece.slice;
     const index_t sums = (t->piece.task * values + j) * length + v;
@@ -57,7 +59,8 @@ static void patch_relation_gradient_tile(void *operation, patch_tile *t) {
     const patch_relation_gradient *o = operation;
     const problem *q = t->problem;
     const index_t length = q->wide_relations;
-    for (index_t n = t->begin; t->opening && n < t->begin + t->samples; n++) zero_gradient(&o->psi, q, t->piece.slice, n);
+    for (index_t n = t->begin; t->opening && n < t->begin + t->samples; n++)
+        zero_gradient(&o->psi, q, t->piece.slice, n);
     for (index_t j = 0; j <= q->neighbours; j++) {
         multiply((gemm){.rows = t->rows, .columns = length, .length = q->hidden, .a = o->grad + t->row * q->wide_hidden,
                         .a_row = q->wide_hidden, .a_step = 1, .b = o->across + j * q->hidden * length, .b_row = length,
@@ -71,7 +74,8 @@ static void hidden_gradient(const problem *q, const patch_relation_gradient *o) 
     const index_t length = q->wide_relations, rows = q->samples * q->positions, wide = q->wide_hidden;
 #pragma omp parallel for schedule(dynamic) num_threads(q->threads)
     for (index_t j = 0; j <= q->neighbours; j++) {
-        REAL *normed = o->space + omp_get_thread_num() * HIDDEN_ROWS * length, *sum = o->hidden + j * q->relations * wide;
+        REAL *normed = o->space + omp_get_thread_num() * HIDDEN_ROWS * length;
+        REAL *sum = o->hidden + j * q->relations * wide;
         for (index_t first = 0; first < rows; first += HIDDEN_ROWS) {
             const index_t some = least(HIDDEN_ROWS, rows - first);
             for (index_t i = 0; i < some; i++) {
@@ -121,11 +125,11 @@ EXPORT int64_t AT(patch_relation_backward)(const geometry *w, int64_t n, int64_t
                                            const REAL *hidden, REAL *grad_phi, REAL *grad_psi, REAL *grad_scale,
                                            REAL *grad_shift, REAL *grad_hidden, REAL *memory, int64_t threads) {
     problem q = sizes_of(w, n, 0, 0, r, s, threads);
-    scratch from = {memory, 0};
+    scratch from = scratch_in(memory);
     const index_t values = q.neighbours + 1;
     cut_rows_for_sums(&q, RELATION_ROWS);
     patch_relation_gradient o = take_relation_gradient(&q, grad_phi, &from);
-    if (!memory) return from.used;
+    if (!memory) return needed(&from);
     fill_patch_maps(&q, &o.maps, phi, psi, scale, shift);
     all_rows(&q, hidden_rows(&q), grad, o.grad);
     by_value(&q, s, s, r, hidden, r * values, values, o.across);

@@ -1,7 +1,7 @@
 /* The patchwise relation in tiles of rows. No guard: included once for each width of vectors.
 
-   A row is one position of one sample; a tile is some positions of one sample, or all positions of some samples, so that
-   its rows follow each other in an array [N][P]. */
+   A row is one position of one sample; a tile is some positions of one sample, or all positions of some samples, so
+   that its rows follow each other in an array [N][P]. */
 #include "relation_sizes.h"
 #include "map_gradient.h"
 
@@ -73,7 +73,7 @@ static void patch_run(const problem *q, index_t rows, REAL *space, index_t lengt
 static inline void all_rows(const problem *q, row_format f, const REAL *planes, REAL *rows) {
 #pragma omp parallel for schedule(static) num_threads(q->threads)
     for (index_t n = 0; n < q->samples; n++)
-        planes_to_rows(f, q->positions, planes + n * f.channels * q->positions, q->positions,
+        planes_to_rows(f, q->positions, planes + n * f.group * f.share * q->positions, q->positions,
                        rows + n * q->positions * row_length(f));
 }
 
@@ -82,5 +82,5 @@ INLINE void tile_to_planes(const patch_tile *t, row_format f, const REAL *rows, 
     const index_t positions = t->problem->positions;
     for (index_t i = 0; i < t->samples; i++)
         rows_to_planes(f, t->count, rows + i * t->count * row_length(f),
-                       planes + (t->begin + i) * f.channels * positions + t->first, positions, 0);
+                       planes + (t->begin + i) * f.group * f.share * positions + t->first, positions, 0);
 }

@@ -11,8 +11,8 @@
 
 /* What is worked on at once. Second-level caches have 256 KiB and more; the maps' rows need room beside it. */
 #define TILE_BYTES (160 * 1024)
-/* Pieces that have sums of their own: enough for the cores of a workstation, and a fixed number, so that sums do not depend
-   on the number of threads. */
+/* Pieces that have sums of their own: enough for the cores of a workstation, and a fixed number, so that sums do not
+   depend on the number of threads. */
 #define PIECES 8
 
 typedef struct {
@@ -21,6 +21,7 @@ typedef struct {
     int64_t threads;
     index_t neighbours, positions, cells;                          /* K, P, height * width */
     index_t wide_relations, wide_hidden, wide_groups, wide_length; /* R, S, G in whole vectors; a row of C channels */
+    index_t lanes;                                                 /* numbers in a vector */
     index_t tile;                                                  /* positions that are worked on at once */
     index_t slices, slice_length, blocks, block_length;
 } problem;
@@ -53,11 +54,9 @@ INLINE piece nth_piece(const problem *q, index_t task) {
     return p;
 }
 
-INLINE row_format relation_rows(const problem *q) {
-    return (row_format){q->relations, q->relations, q->wide_relations};
-}
-INLINE row_format hidden_rows(const problem *q) { return (row_format){q->hidden, q->hidden, q->wide_hidden}; }
-INLINE row_format group_rows(const problem *q) { return (row_format){q->groups, q->groups, q->wide_groups}; }
-INLINE row_format feature_rows(const problem *q) { return (row_format){q->channels, q->groups, q->wide_groups}; }
+INLINE row_format relation_rows(const problem *q) { return (row_format){q->relations, 1, q->lanes}; }
+INLINE row_format hidden_rows(const problem *q) { return (row_format){q->hidden, 1, q->lanes}; }
+INLINE row_format group_rows(const problem *q) { return (row_format){q->groups, 1, q->lanes}; }
+INLINE row_format feature_rows(const problem *q) { return (row_format){q->groups, q->channels / q->groups, q->lanes}; }
 
 #endif

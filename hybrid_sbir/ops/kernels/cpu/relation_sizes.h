@@ -11,7 +11,7 @@ static problem sizes_of(const geometry *w, index_t n, index_t c, index_t g, inde
         .window = w, .samples = n, .channels = c, .groups = g, .relations = r, .hidden = s, .threads = threads,
         .neighbours = window_size(w), .positions = position_count(w), .cells = cell_count(w),
         .wide_relations = padded(r), .wide_hidden = padded(s), .wide_groups = padded(g),
-        .wide_length = g ? c / g * padded(g) : 0,
+        .wide_length = g ? c / g * padded(g) : 0, .lanes = LANES,
     };
 }
 
