@@ -41,8 +41,8 @@ def _dense(name: str, t: Tensor) -> Tensor:
 
 
 def _owned(t: Tensor) -> Tensor:
-    """A result that may be changed in place: autograd forbids that for a view of what is not returned."""
-    return t.clone() if t._is_view() else t
+    """A result with memory of its own: a part of a larger tensor would alias another result, or be a view."""
+    return t if t.untyped_storage().nbytes() == t.numel() * t.itemsize else t.clone()
 
 
 def _schema(tensors: Sequence[str], more: str, results: int) -> str:
@@ -121,7 +121,7 @@ def _backward(op: Operator) -> Any:
         function = backends.operator(f"{op.name}_backward", tensors[0].device)
         found = function(*tensors, *(size if op.name == "subtraction" else ()), _window(shape), tuple(needed))
         kept = [g if want and g is not None else tensors[0].new_empty(0) for g, want in zip(found, needed, strict=True)]
-        return _one_or_all(kept)
+        return _one_or_all([_owned(g) for g in kept])
 
     def fake(*args: Any) -> Any:
         tensors, size, needed = dict(zip(names, args, strict=False)), args[len(names)], args[-1]

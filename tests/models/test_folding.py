@@ -162,14 +162,16 @@ def test_channels_last_input(kind):
 
 
 @pytest.mark.parametrize("kind", ["pairwise", "patchwise"])
-def test_autocast_stays_near_single_precision(kind):
+def test_autocast_is_as_near_to_single_precision_as_the_plain_modules(kind):
     torch.manual_seed(0)
     block = SANBlock(64, kind, 3)
-    x = torch.randn(4, 64, 6, 6)
+    x, twin = torch.randn(4, 64, 6, 6), plain_twin(block)
+    exact = step(twin, x)
     with torch.autocast("cpu", torch.bfloat16):
-        half = step(block, x)
-    for a, b in zip(half[:2], step(block, x)[:2], strict=True):
-        assert (a.float() - b).norm() < 0.05 * b.norm()
+        folded, plain = step(block, x), step(twin, x)
+    for a, b, c in list(zip(folded, plain, exact, strict=True))[:2]:
+        assert a.dtype == b.dtype
+        assert (a.float() - c).norm() < 1.5 * (b.float() - c).norm() + 0.01 * c.norm()
 
 
 @pytest.mark.parametrize("kind", ["pairwise", "patchwise"])
