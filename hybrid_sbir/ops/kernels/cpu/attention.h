@@ -52,7 +52,7 @@ INLINE void softmax(weighting f, REAL *logits, REAL *inverse, REAL *log_sum) {
             rest = other;
         }
         sum += rest;
-        VECTOR(inverse + v) = 1 / sum;
+        VECTOR(inverse + v) = BROADCAST(1) / sum;
         for (index_t i = 0; i < LANES; i++) {
             const REAL log_of_sum = sizeof(REAL) == 8 ? (REAL)log((double)sum[i]) : (REAL)logf((float)sum[i]);
             if (!isinf(top[i])) log_sum[v + i] = top[i] + log_of_sum;

@@ -53,6 +53,7 @@ static inline void rows_to_planes(row_format f, index_t count, const REAL *rows,
 static inline void maps_to_rows(row_format f, index_t samples, index_t cells, const REAL *maps, REAL *rows,
                                 int64_t threads) {
     const index_t length = row_length(f);
+    (void)threads; /* where there is no OpenMP */
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (index_t n = 0; n < samples; n++) {
         REAL *own = rows + n * (cells + 1) * length;
