@@ -25,7 +25,7 @@ def test_agrees_with_the_definition(device, check, geometry):
 
 
 @given(case=geometries())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_agrees_with_the_definition_on_any_window(device, check, case):
     window = Window(**case[0])
     check(device, *aggregation_arguments(window, case[1]), window)
