@@ -1,21 +1,21 @@
 /* y[n, c, p] = sum over k of weight[n, c mod groups, k, p] * x[n, c, k-th neighbour of p], or with the softmax of
-   logits as weights. n batch, c channel, k = ky * kernel + kx, p = y * out_width + x. A task is a chunk of channels on
-   some rows of outputs. */
+   logits as weights. n batch, c channel, k = ky * kernel + kx, p = y * out_width + x. A task is some rows of a sample.
+*/
 #include "padded.h"
 #include "scratch.h"
 #include "softmax.h"
 
-/* A padded map beyond this leaves no room for the weights in a core's own cache. */
-#define PADDED_BYTES (1 << 20)
+/* The rows of a padded map that a task works on; more would not stay in a core's own cache. */
+#define PADDED_BYTES (2 << 20)
 
 typedef struct {
     vector *padded, *weights, *sums, *divisors;
 } places;
 
 static places lay_out(const problem *p, index_t rows, scratch *from) {
-    const index_t vectors = chunk_at(p, 0).vectors, padded = rows_seen(&p->window, rows) * padded_width(&p->window);
+    const index_t vectors = chunk_at(p, 0).vectors;
     places at;
-    at.padded = (vector *)take(from, padded * vectors * LANES);
+    at.padded = (vector *)take(from, chunk_count(p) * cells_of(p, rows_seen(&p->window, rows)) * LANES);
     at.weights = (vector *)take(from, LANES * neighbours_of(p) * LANES);
     at.sums = (vector *)take(from, LANES * vectors * LANES);
     at.divisors = (vector *)take(from, LANES * LANES);
@@ -25,9 +25,9 @@ static places lay_out(const problem *p, index_t rows, scratch *from) {
 /* Rows of outputs of a task: few enough for the cache, and that every thread finds some tasks. */
 EXPORT int64_t aggregation_rows(const problem *p, index_t threads) {
     const geometry *g = &p->window;
-    const index_t tasks = p->batch * chunk_count(p) + !p->batch; /* never 0 */
+    const index_t tasks = p->batch + !p->batch; /* never 0 */
     const index_t parts = tasks >= 4 * threads ? 1 : 4 * threads / tasks;
-    const index_t row = padded_width(g) * (chunk_at(p, 0).vectors + !p->channels) * LANE_BYTES;
+    const index_t row = (chunk_count(p) * cells_of(p, 1) + !p->channels) * LANE_BYTES;
     const index_t fitting = (PADDED_BYTES / row - rows_seen(g, 1)) / g->stride + 1;
     const index_t rows = least(fitting, (g->out_height + parts - 1) / parts);
     const index_t fewest = least(g->out_height, g->kernel); /* with fewer, most of the work would be the border */
@@ -67,9 +67,9 @@ static void weigh_all(const vector *near, const geometry *g, index_t vectors, co
 /* Bring the weights of some positions into vectors, [position][k]. */
 static void gather_weights(const problem *p, chunk c, const REAL *weight, index_t count, places at) {
     const steps step = weight_steps(p);
-    const index_t k_count = neighbours_of(p), k_step = p->weight_last ? p->groups : positions_of(p);
+    const index_t k_count = neighbours_of(p);
     for (index_t k = 0; k < k_count; k++)
-        gather(weight + k * k_step, step, count, c.folds * c.wrap, c.wrap, at.weights + k, k_count);
+        gather(weight + k * weight_k_step(p), step, count, c.folds * c.wrap, c.wrap, at.weights + k, k_count);
 }
 
 typedef struct {
@@ -91,6 +91,7 @@ static void aggregate_some(const job *j, chunk c, index_t n, index_t begin, inde
     for (index_t i = 0; i < count; i++) {
         const index_t y = (begin + i) / g->out_width * g->stride - first, x = (begin + i) % g->out_width * g->stride;
         const vector *near = at.padded + (y * padded_width(g) + x) * c.vectors;
+        call_weights(p, c, weight, i);
         if (j->divisor) at.divisors[i] = softmax(at.weights + i * k_count, k_count);
         if (direct) weigh_all(near, g, c.vectors, weight + i * step.position, p->groups, at.sums + i * c.vectors);
         else weigh_all(near, g, c.vectors, (REAL *)(at.weights + i * k_count), LANES, at.sums + i * c.vectors);
@@ -103,14 +104,20 @@ static void aggregate_some(const job *j, chunk c, index_t n, index_t begin, inde
         scatter(at.divisors, 1, count, c.wrap, j->divisor + (n * p->groups + c.first) * positions + begin, map);
 }
 
-static void aggregate_rows(const job *j, index_t n, index_t chunk_number, index_t part, places at) {
+/* All chunks go over the positions together: side by side, weights of the next chunk lie next to those of this one. */
+static void aggregate_rows(const job *j, index_t n, index_t part, places at) {
     const geometry *g = &j->p->window;
-    const chunk c = chunk_at(j->p, chunk_number);
     const index_t begin = part * j->rows, rows = least(j->rows, g->out_height - begin), first = begin * g->stride;
-    fill_padded(j->p, c, j->x + n * j->p->channels * g->height * g->width, first, rows_seen(g, rows), at.padded);
-    const index_t end = (begin + rows) * g->out_width;
+    const index_t seen = rows_seen(g, rows), cells = cells_of(j->p, seen), end = (begin + rows) * g->out_width;
+    const REAL *x = j->x + n * j->p->channels * g->height * g->width;
+    for (index_t q = 0; q < chunk_count(j->p); q++)
+        fill_padded(j->p, chunk_at(j->p, q), x, first, seen, at.padded + q * cells);
     for (index_t position = begin * g->out_width; position < end; position += LANES)
-        aggregate_some(j, c, n, position, least(LANES, end - position), first, at);
+        for (index_t q = 0; q < chunk_count(j->p); q++) {
+            places here = at;
+            here.padded += q * cells;
+            aggregate_some(j, chunk_at(j->p, q), n, position, least(LANES, end - position), first, here);
+        }
 }
 
 /* x [N, C, H, W], weight [N, G, K, P], y [N, C, P], divisor [N, G, P] or NULL (then weight is used as it is, not its
@@ -118,10 +125,10 @@ static void aggregate_rows(const job *j, index_t n, index_t chunk_number, index_
 EXPORT void aggregation(const REAL *x, const REAL *weight, REAL *y, REAL *divisor, REAL *memory, const problem *p,
                         index_t pitch, index_t rows, index_t threads) {
     const job j = {p, x, weight, y, divisor, rows};
-    const index_t chunks = chunk_count(p), parts = (p->window.out_height + rows - 1) / rows;
+    const index_t parts = (p->window.out_height + rows - 1) / rows;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
-    for (index_t task = 0; task < p->batch * chunks * parts; task++) {
+    for (index_t task = 0; task < p->batch * parts; task++) {
         scratch own = {memory + omp_get_thread_num() * pitch, 0};
-        aggregate_rows(&j, task / parts / chunks, task / parts % chunks, task % parts, lay_out(p, rows, &own));
+        aggregate_rows(&j, task / parts, task % parts, lay_out(p, rows, &own));
     }
 }

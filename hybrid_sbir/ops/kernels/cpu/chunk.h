@@ -52,6 +52,18 @@ INLINE steps weight_steps(const problem *p) {
     return p->weight_last ? (steps){1, k * p->groups} : (steps){k * positions_of(p), 1};
 }
 
+INLINE index_t weight_k_step(const problem *p) { return p->weight_last ? p->groups : positions_of(p); }
+
+/* Call weights of the next LANES positions into the core's own cache: they lie in pieces too short for the processor to
+   foresee. `tile` is the first weight of these positions; i < LANES counts positions, or channels where those are
+   apart. */
+INLINE void call_weights(const problem *p, chunk c, const REAL *tile, index_t i) {
+    const steps step = weight_steps(p);
+    const REAL *next = p->weight_last ? tile + (i + LANES) * step.position : tile + i * step.lane + 2 * LANES - 1;
+    if (!p->weight_last && i >= c.wrap) return;
+    for (index_t k = 0; k < neighbours_of(p); k++) __builtin_prefetch(next + k * weight_k_step(p), 0, 2);
+}
+
 /* Repeat the `wrap` numbers of a position; the constant lets the compiler copy whole registers. */
 INLINE void repeat(const REAL *from, index_t lanes, const index_t wrap, REAL *to) {
     for (index_t l = 0; l < lanes; l += wrap) memcpy(to + l, from, sizeof(REAL) * wrap);

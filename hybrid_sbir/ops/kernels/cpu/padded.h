@@ -8,6 +8,11 @@
 INLINE index_t padded_width(const geometry *g) { return g->width + 2 * g->border; }
 INLINE index_t padded_height(const geometry *g) { return g->height + 2 * g->border; }
 
+/* Vectors of `rows` rows of a padded map of one chunk. */
+INLINE index_t cells_of(const problem *p, index_t rows) {
+    return rows * padded_width(&p->window) * chunk_at(p, 0).vectors;
+}
+
 /* Rows of the padded map that `rows` rows of outputs see. */
 INLINE index_t rows_seen(const geometry *g, index_t rows) {
     return (rows - 1) * g->stride + (g->kernel - 1) * g->dilation + 1;

@@ -105,10 +105,11 @@ def test_a_seven_by_seven_window_from_the_smallest_map_on(operator, size):
     assert_agree(operator, arguments(Window(7), size, (8, 8)), Window(7))
 
 
+@pytest.mark.parametrize(("batch", "size"), [(1, (12, 9)), (4, (9, 600))])
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_a_map_that_is_worked_on_in_strips(operator):
-    """One sample, so that rows are shared out, and rows so wide that few of them fit a core's cache."""
-    assert_agree(operator, arguments(Window(3), (12, 300), (8, 16), batch=1), Window(3))
+def test_a_map_that_is_worked_on_in_strips(operator, batch, size):
+    """One sample, so that its rows are shared out; and rows so wide that few of them fit a core's cache."""
+    assert_agree(operator, arguments(Window(3), size, (8, 8), batch), Window(3))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
