@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from hybrid_sbir.metrics import ranking_metrics
+from hybrid_sbir.metrics import RankingMeter, ranking_metrics
 from tests.metrics.test_streaming import METRICS, bits, sample
 
 CASES = [
@@ -31,6 +31,17 @@ def refusal(call):
     except ValueError as error:
         return str(error)
     return "no refusal"
+
+
+def gathered(rank):
+    """Every third sample, the shorter shares filled up with samples of the others."""
+    (queries, catalogue, query_labels, labels), _ = sample()
+    meter = RankingMeter(METRICS)
+    for role, embeddings, own in (("query", queries, query_labels), ("photo", catalogue, labels)):
+        index = torch.arange(rank, -(-len(own) // 3) * 3, 3) % len(own)
+        for rows in (index[:5], index[5:]):
+            meter.update(embeddings[rows], own[rows], rows, role)
+    return meter.compute(), bits(meter.values)
 
 
 def one_of_three(rank, port, results):
@@ -57,6 +68,7 @@ def one_of_three(rank, port, results):
     found["far"] = refusal(lambda: ranking_metrics(queries, catalogue, query_labels, labels, exclude=far, group=world))
     nothing = catalogue[:0], query_labels, labels[:0]
     found["empty"] = refusal(lambda: ranking_metrics(queries, *nothing, group=world))
+    found["meter"] = gathered(rank)
     results.put((rank, found))
     dist.barrier()
     dist.destroy_process_group()
@@ -84,6 +96,13 @@ def test_any_number_of_processes_gives_the_same_bits(told, size):
         expected = ranked(similarity, ties)
         for rank in range(size):
             assert told[rank][size, similarity, ties, cuts] == expected
+
+
+def test_a_meter_counts_the_samples_of_all_processes_once(told):
+    arguments, _ = sample()
+    found = ranking_metrics(*arguments, METRICS)
+    for rank in range(3):
+        assert told[rank]["meter"] == (found.mean(), bits(found))
 
 
 @pytest.mark.parametrize(
