@@ -79,7 +79,8 @@ def told():
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["hybrid_sbir.metrics"])  # imported once, not by each
     results = context.Queue()
     workers = [context.Process(target=one_of_three, args=(rank, port, results)) for rank in range(3)]
     for worker in workers:
