@@ -15,7 +15,7 @@ export MALLOC_TRIM_THRESHOLD_ ?= -1
 export GOMP_SPINCOUNT ?= 1000
 
 .PHONY: help setup demo test test-slow test-gpu lint format data-tu-berlin table-4.1 train-gpu
-.PHONY: bench-ops bench-gpu table-3.1 bench-loading clean
+.PHONY: bench-ops bench-gpu table-3.1 bench-loading bench-ranking clean
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -135,6 +135,9 @@ table-3.1: setup  ## time and memory of the variants beside the thesis's (DEVICE
 
 bench-loading: setup  ## images/s of the loaders beside torchvision's ImageFolder (DATA=folder of the archives)
 	$(BIN)/python experiments/benchmarks/loading.py --data $(DATA)
+
+bench-ranking: setup  ## time and memory of the ranking metrics beside torchmetrics', and their growth up to a million photos
+	$(BIN)/python experiments/benchmarks/ranking.py
 
 clean:  ## remove the demo and caches (never data/ or runs/)
 	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis build
