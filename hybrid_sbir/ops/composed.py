@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hybrid_sbir.ops.shifted import Gradients, accumulation_dtype
+from hybrid_sbir.ops.accumulation import accumulation_dtype
+from hybrid_sbir.ops.shifted import Gradients
 from hybrid_sbir.ops.shifted_relations import chunks
 from hybrid_sbir.ops.window import Window
 

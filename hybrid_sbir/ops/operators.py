@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hybrid_sbir.ops.shifted import accumulation_dtype
+from hybrid_sbir.ops.accumulation import accumulation_dtype
 from hybrid_sbir.ops.window import Window
 
 Tensors = dict[str, Tensor]

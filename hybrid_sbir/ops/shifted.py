@@ -1,7 +1,7 @@
 """Implementation "torch": loops over K shifted views of the padded map, so no K-fold copy of the input by unfold.
 
 Each operator has a backward of its own; :mod:`hybrid_sbir.ops.library` ties the two together. Sums run in the
-accumulation type (:func:`accumulation_dtype`), results return in their input's.
+accumulation type (:mod:`hybrid_sbir.ops.accumulation`), results return in their input's.
 
 Shapes: N batch, C aggregated channels, G weight channels, Q = C / G channels that share a weight, R relation channels,
 H, W input size, OH, OW output size, P = OH * OW output positions, K window positions.
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hybrid_sbir.ops import reference
+from hybrid_sbir.ops.accumulation import accumulation_dtype
 from hybrid_sbir.ops.window import Window
 
 # torch.sum adds this many numbers in a row before it adds the subtotals. Adding in its order keeps the result closest
@@ -21,11 +22,6 @@ from hybrid_sbir.ops.window import Window
 _BLOCK = 16
 
 Gradients = tuple[Tensor | None, ...]
-
-
-def accumulation_dtype(*tensors: Tensor) -> torch.dtype:
-    """The type to add in: float64 if any input has it, else float32; K additions in bfloat16 lose small weights."""
-    return torch.float64 if any(t.dtype == torch.float64 for t in tensors) else torch.float32
 
 
 def padded_views(padded: Tensor, window: Window, size: tuple[int, int]) -> list[Tensor]:

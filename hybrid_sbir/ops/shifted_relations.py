@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from hybrid_sbir.ops import reference, shifted
-from hybrid_sbir.ops.shifted import Gradients, accumulation_dtype
+from hybrid_sbir.ops.accumulation import accumulation_dtype
+from hybrid_sbir.ops.shifted import Gradients
 from hybrid_sbir.ops.window import Window
 
 # What one chunk of samples may take beside inputs and results: within a CPU's last cache; on a GPU enough to fill it.

@@ -10,6 +10,7 @@ mixed precision, which is meant for other devices.
 import torch
 from torch import Tensor
 
+from hybrid_sbir.ops.accumulation import accumulation_dtype
 from hybrid_sbir.ops.kernels.cpu import allocate
 from hybrid_sbir.ops.kernels.cpu.call import Problem, call, geometry, measure
 from hybrid_sbir.ops.kernels.cpu.relations import (
@@ -48,11 +49,6 @@ __all__ = [
 Needed = tuple[bool, ...]
 
 
-def _number_type(*tensors: Tensor) -> torch.dtype:
-    """The type in which to compute with these tensors."""
-    return torch.float64 if any(t.dtype == torch.float64 for t in tensors) else torch.float32
-
-
 def _map(tensor: Tensor, dtype: torch.dtype) -> tuple[Tensor, bool]:
     """A map (N, C, H, W) that is dense, and whether its channels lie side by side."""
     tensor = tensor.to(dtype)
@@ -86,7 +82,7 @@ def _problem(x: Tensor, weight: Tensor, window: Window, x_last: bool, weight_las
 
 def _aggregate(x: Tensor, weight: Tensor, window: Window, softmax: bool) -> tuple[Tensor, Tensor | None]:
     """Both forward passes."""
-    dtype, (oh, ow) = _number_type(x, weight), window.output_size(x.shape[2], x.shape[3])
+    dtype, (oh, ow) = accumulation_dtype(x, weight), window.output_size(x.shape[2], x.shape[3])
     (dense_x, x_last), (dense_weight, weight_last) = _map(x, dtype), _weights(weight, dtype)
     y = allocate.result((*x.shape[:2], oh, ow), dtype)
     lse = allocate.result((x.shape[0], weight.shape[1], oh * ow), dtype) if softmax else None
@@ -101,7 +97,7 @@ def _aggregate_backward(
     grad: Tensor, x: Tensor, weight: Tensor, lse: Tensor | None, window: Window, needed: Needed
 ) -> tuple[Tensor | None, Tensor | None]:
     """Both backward passes."""
-    dtype = _number_type(x, weight)
+    dtype = accumulation_dtype(x, weight)
     (dense_grad, grad_last), (dense_x, x_last) = _map(grad, dtype), _map(x, dtype)
     dense_weight, weight_last = _weights(weight, dtype)
     grad_x = allocate.result(tuple(x.shape), dtype) if needed[0] else None
@@ -162,7 +158,7 @@ def _plane_scratch(window: Window, height: int, width: int, dtype: torch.dtype) 
 
 def subtraction(phi: Tensor, psi: Tensor, window: Window) -> Tensor:
     """phi_i - psi_j, (N, R, K, P), for maps (N, R, H, W) of any layout; of ``phi``'s type."""
-    dtype, (n, r, height, width) = _number_type(phi, psi), phi.shape
+    dtype, (n, r, height, width) = accumulation_dtype(phi, psi), phi.shape
     oh, ow = window.output_size(height, width)
     d = allocate.result((n, r, window.positions, oh * ow), dtype)
     scratch = _plane_scratch(window, height, width, dtype)
@@ -175,7 +171,7 @@ def subtraction_backward(
     grad: Tensor, height: int, width: int, window: Window, needed: Needed
 ) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of :func:`subtraction` for ``phi`` and ``psi``, both of ``grad``'s type and made at once."""
-    dtype, (n, r) = _number_type(grad), grad.shape[:2]
+    dtype, (n, r) = accumulation_dtype(grad), grad.shape[:2]
     gradients = [allocate.result((n, r, height, width), dtype) for _ in range(2)]
     scratch, dense = _plane_scratch(window, height, width, dtype), grad.to(dtype).contiguous()
     call(

@@ -12,6 +12,7 @@ import ctypes
 import torch
 from torch import Tensor
 
+from hybrid_sbir.ops.accumulation import accumulation_dtype
 from hybrid_sbir.ops.kernels.cpu import allocate
 from hybrid_sbir.ops.kernels.cpu.build import library
 from hybrid_sbir.ops.kernels.cpu.call import geometry
@@ -19,11 +20,6 @@ from hybrid_sbir.ops.window import Window
 
 # Bytes of a vector and what it does at best, relative to the widest: halves of it cost more instructions, not twice.
 _WIDTHS = {64: 1.0, 32: 0.8, 16: 0.4}
-
-
-def _sum_type(*tensors: Tensor) -> torch.dtype:
-    """The type to add in: float64 if any tensor has it, else float32."""
-    return torch.float64 if any(t.dtype == torch.float64 for t in tensors) else torch.float32
 
 
 def _width(dtype: torch.dtype, *products: tuple[int, int]) -> int:
@@ -81,7 +77,7 @@ def _typed(gradients: list[Tensor], inputs: tuple[Tensor, ...]) -> tuple[Tensor,
 def pair_relation(phi: Tensor, psi: Tensor, position: Tensor, hidden: Tensor, window: Window) -> Tensor:
     """As :func:`hybrid_sbir.ops.reference.pair_relation`: z (N, S, K, P), as ``phi``'s type."""
     (n, r, h, w), s, (k, p) = phi.shape, hidden.shape[0], position.shape[2:]
-    dtype = _sum_type(phi, psi, position, hidden)
+    dtype = accumulation_dtype(phi, psi, position, hidden)
     z = allocate.result((n, s, k, p), dtype)
     if n:
         _run("pair_relation", window, (h, w, _width(dtype, (r, s)), n, r, s), [phi, psi, position, hidden], [z])
@@ -93,7 +89,7 @@ def pair_relation_backward(
 ) -> tuple[Tensor | None, ...]:
     """Gradients (phi, psi, position, hidden) of :func:`pair_relation`; ``grad`` is z's."""
     (n, r, h, w), s, (k, p) = phi.shape, hidden.shape[0], grad.shape[2:]
-    dtype = _sum_type(grad, phi, psi, hidden)
+    dtype = accumulation_dtype(grad, phi, psi, hidden)
     results = _gradients(dtype, n, phi.shape, psi.shape, (1, s, k, p), hidden.shape, zeroed=0)
     if n:
         sizes = (h, w, _width(dtype, (r, s)), n, r, s)
@@ -104,7 +100,7 @@ def pair_relation_backward(
 def pair_moments(phi: Tensor, psi: Tensor, position: Tensor, hidden: Tensor, window: Window) -> tuple[Tensor, Tensor]:
     """As :func:`hybrid_sbir.ops.reference.pair_moments`: mean and biased variance (S,), in the type of the sums."""
     (n, r, h, w), s = phi.shape, hidden.shape[0]
-    dtype = _sum_type(phi, psi, position, hidden)
+    dtype = accumulation_dtype(phi, psi, position, hidden)
     mean, variance = torch.full((2, s), torch.nan, dtype=dtype)
     if n:
         sizes = (h, w, _width(dtype, (r, s)), n, r, s)
@@ -125,7 +121,7 @@ def pair_moments_backward(
 ) -> tuple[Tensor | None, ...]:
     """Gradients (phi, psi, position, hidden) of :func:`pair_moments`; ``mean`` is its first result."""
     (n, r, h, w), s = phi.shape, hidden.shape[0]
-    dtype = _sum_type(grad_mean, grad_variance, mean, phi, psi, position, hidden)
+    dtype = accumulation_dtype(grad_mean, grad_variance, mean, phi, psi, position, hidden)
     results = _gradients(dtype, n, phi.shape, psi.shape, position.shape, hidden.shape, zeroed=0)
     if n:
         inputs = [grad_mean, grad_variance, mean, phi, psi, position, hidden]
@@ -148,7 +144,7 @@ def pair_attention(
     """As :func:`hybrid_sbir.ops.reference.pair_attention`: y (N, C, OH, OW), lse (N, G, P) in the sums' type."""
     inputs = [x, phi, psi, position, hidden, scale, shift, output, bias]
     (n, c, h, w), (s, r), g, p = x.shape, hidden.shape, output.shape[0], position.shape[3]
-    dtype = _sum_type(*inputs)
+    dtype = accumulation_dtype(*inputs)
     y = allocate.result((n, c, *window.output_size(h, w)), dtype)
     lse = allocate.result((n, g, p), dtype)
     if n:
@@ -175,7 +171,7 @@ def pair_attention_backward(
     """The nine gradients of :func:`pair_attention` in the order of its inputs; relations are computed again."""
     inputs = (x, phi, psi, position, hidden, scale, shift, output, bias)
     (n, c, h, w), (s, r), g = x.shape, hidden.shape, output.shape[0]
-    dtype = _sum_type(grad, *inputs, y, lse)
+    dtype = accumulation_dtype(grad, *inputs, y, lse)
     results = _gradients(dtype, n, *(t.shape for t in inputs), zeroed=1)
     if n:
         sizes = (h, w, _width(dtype, (r, s), (s, g)), n, c, g, r, s)
@@ -188,7 +184,7 @@ def patch_relation(phi: Tensor, psi: Tensor, scale: Tensor, shift: Tensor, hidde
     inputs = [phi, psi, scale, shift, hidden]
     (n, r, h, w), s = phi.shape, hidden.shape[0]
     oh, ow = window.output_size(h, w)
-    dtype = _sum_type(*inputs)
+    dtype = accumulation_dtype(*inputs)
     out = allocate.result((n, s, oh * ow), dtype)
     if n:
         _run("patch_relation", window, (h, w, _width(dtype, (r, s)), n, r, s), inputs, [out])
@@ -208,7 +204,7 @@ def patch_relation_backward(
     """The five gradients of :func:`patch_relation` in the order of its inputs."""
     inputs = (phi, psi, scale, shift, hidden)
     (n, r, h, w), s = phi.shape, hidden.shape[0]
-    dtype = _sum_type(grad, *inputs)
+    dtype = accumulation_dtype(grad, *inputs)
     results = _gradients(dtype, n, *(t.shape for t in inputs), zeroed=0)
     if n:
         sizes = (h, w, _width(dtype, (r, s)), n, r, s)
@@ -219,7 +215,7 @@ def patch_relation_backward(
 def patch_attention(x: Tensor, hidden: Tensor, output: Tensor, bias: Tensor, window: Window) -> Tensor:
     """As :func:`hybrid_sbir.ops.reference.patch_attention`: y (N, C, OH, OW), as ``x``'s type."""
     (n, c, h, w), (g, _, s) = x.shape, output.shape
-    dtype = _sum_type(x, hidden, output, bias)
+    dtype = accumulation_dtype(x, hidden, output, bias)
     y = allocate.result((n, c, *window.output_size(h, w)), dtype)
     if n:
         sizes = (h, w, _width(dtype, (s, g)), n, c, g, s)
@@ -239,7 +235,7 @@ def patch_attention_backward(
     """The four gradients of :func:`patch_attention` in the order of its inputs; the weights are computed again."""
     inputs = (x, hidden, output, bias)
     (n, c, h, w), (g, _, s) = x.shape, output.shape
-    dtype = _sum_type(grad, *inputs)
+    dtype = accumulation_dtype(grad, *inputs)
     results = _gradients(dtype, n, *(t.shape for t in inputs))
     if n:
         sizes = (h, w, _width(dtype, (s, g)), n, c, g, s)

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from hybrid_sbir.ops.accumulation import accumulation_type
 from hybrid_sbir.ops.kernels.cuda.launch import Argument, launch
-from hybrid_sbir.ops.kernels.cuda.programs import accumulation_type, make_program
+from hybrid_sbir.ops.kernels.cuda.programs import make_program
 from hybrid_sbir.ops.kernels.cuda.tiling import PLANES, Direction, Tiling, planes_of, tile, without_tile
 from hybrid_sbir.ops.window import Window
 

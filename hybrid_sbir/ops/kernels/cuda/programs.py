@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from hybrid_sbir.ops.accumulation import accumulation_type
 from hybrid_sbir.ops.window import Window
 
 FOLDER = Path(__file__).parent
@@ -25,11 +26,6 @@ _LARGEST_COUNT = 2**31 - 1 - 1024  # the idle threads of a tensor's last block c
 @lru_cache(maxsize=64)
 def _text(part: str) -> str:
     return (FOLDER / f"{part}.cu").read_text(encoding="utf-8")
-
-
-def accumulation_type(*dtypes: torch.dtype) -> torch.dtype:
-    """The type sums are made in: float64 if any of ``dtypes`` is, else float32."""
-    return torch.float64 if torch.float64 in dtypes else torch.float32
 
 
 def needs_wide_index(*tensors: Tensor | None) -> bool:

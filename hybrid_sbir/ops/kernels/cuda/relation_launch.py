@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from hybrid_sbir.ops.accumulation import accumulation_type
 from hybrid_sbir.ops.kernels.cuda.launch import Argument, launch
-from hybrid_sbir.ops.kernels.cuda.programs import Program, accumulation_type
+from hybrid_sbir.ops.kernels.cuda.programs import Program
 from hybrid_sbir.ops.window import Window
 
 THREADS = 256  # of a block, as in relation_tile.cu and hidden_gradient.cu

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from hybrid_sbir.ops import Window, reference
+from hybrid_sbir.ops.accumulation import accumulation_type
 from hybrid_sbir.ops.kernels.cuda import implementation as cuda
-from hybrid_sbir.ops.kernels.cuda.programs import accumulation_type
 
 UNIT = {torch.float64: 2.0**-53, torch.float32: 2.0**-24, torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8}
 
