@@ -31,7 +31,6 @@ class _Plan:
     real: str
     flags: tuple[str, ...]
     runtime: Path | None
-    threads: str
 
     def key(self) -> str:
         """What the result depends on: sources, compiler with its version, instruction set and flags, runtime."""
@@ -60,13 +59,9 @@ def _plans(real: str) -> list[_Plan]:
     """Ways to build, best first: with the OpenMP that torch has loaded, else without any."""
     compiler, runtime = find_compiler(), torch_runtime()
     double = ("-DREAL_IS_DOUBLE",) if real == "double" else ()
-    alone = _Plan(compiler, real, double, None, "one thread (torch's OpenMP cannot be used)")
-    try:
-        if runtime is None:
-            raise BuildError("torch has no OpenMP")
-        return [_Plan(compiler, real, double + openmp_flags(compiler), runtime, "OpenMP of torch"), alone]
-    except BuildError:
-        return [alone]
+    flags = openmp_flags(compiler) if runtime else None
+    together = [_Plan(compiler, real, double + flags, runtime)] if flags else []
+    return [*together, _Plan(compiler, real, double, None)]
 
 
 def _try_out(path: Path, real: str) -> None:
@@ -93,16 +88,25 @@ def _load(plan: _Plan) -> ctypes.CDLL:
         return ctypes.CDLL(str(path))
 
 
+def _describe_threads(plan: _Plan, reasons: list[str]) -> str:
+    """Whether the library has threads, and where not, why."""
+    if plan.runtime:
+        return "OpenMP of torch"
+    why = reasons or ["no OpenMP that both torch and the compiler know"]
+    return f"one thread ({'; '.join(why)})"
+
+
 @functools.cache
 def _built(real: str) -> tuple[ctypes.CDLL | None, str]:
     """The library and what it was built with, or None and why not. Tried once a process."""
     if sys.platform == "win32":
         return None, "the C kernels are built on Linux and macOS only"
-    reasons = []
+    reasons: list[str] = []
     try:
         for plan in _plans(real):
             try:
-                return _load(plan), f"C kernels, {plan.compiler.describe()}, {plan.threads}"
+                loaded, built_with = _load(plan), plan.compiler.describe()
+                return loaded, f"C kernels, {built_with}, {_describe_threads(plan, reasons)}"
             except (BuildError, OSError) as error:
                 reasons.append(str(error))
     except BuildError as error:

@@ -51,19 +51,20 @@ class Compiler:
         """Call the compiler; its output.
 
         Raises:
-            BuildError: if it cannot be started, fails or takes more than ten minutes; with its last words.
+            BuildError: if it cannot be started, fails or takes more than ten minutes; with its own words.
         """
         return _run((*self.command, *arguments))
 
 
 def _run(command: tuple[str, ...]) -> str:
-    """Output of a command; BuildError with its last words if it fails."""
+    """Output of a command; BuildError with its first error, else its last words, if it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, stdin=subprocess.DEVNULL)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise BuildError(f"{command[0]} did not run: {error}") from error
     if done.returncode:
-        words = " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
+        lines = [line for line in (done.stderr or done.stdout).strip().splitlines() if not line.startswith("collect2:")]
+        words = next((line for line in lines if "error:" in line or "undefined" in line), " / ".join(lines[-3:]))
         raise BuildError(f"{command[0]} failed with status {done.returncode}: {words or 'it said nothing'}")
     return done.stdout
 

@@ -42,12 +42,8 @@ def torch_runtime() -> Path | None:
     return next((path.resolve() for path in found if path is not None), None)
 
 
-def openmp_flags(compiler: Compiler) -> tuple[str, ...]:
-    """The flags with which ``compiler`` understands OpenMP.
-
-    Raises:
-        BuildError: if it does not.
-    """
+def openmp_flags(compiler: Compiler) -> tuple[str, ...] | None:
+    """The flags with which ``compiler`` understands OpenMP; None if it does not."""
     for flags in _FLAGS:
         try:
             macros = compiler.run(*flags, "-dM", "-E", "-x", "c", "/dev/null")
@@ -55,4 +51,4 @@ def openmp_flags(compiler: Compiler) -> tuple[str, ...]:
             continue
         if "_OPENMP" in macros:
             return flags
-    raise BuildError(f"{compiler.command[0]} does not know OpenMP")
+    return None
