@@ -108,7 +108,7 @@ def _row(job: Job, settings: Settings, out: Path) -> str | None:
     try:
         memory = in_a_child(measure_memory, job, settings)
         write_json(path, in_a_child(measure_time, job, settings) | memory)
-    except (RuntimeError, FloatingPointError) as error:  # out of memory, mostly
+    except (RuntimeError, FloatingPointError, ValueError) as error:  # out of memory, mostly; a size too small for it
         return f"- not in the table: {job}: {str(error).splitlines()[0]}"
     return None
 
@@ -117,6 +117,8 @@ def _slug(job: Job, settings: Settings) -> str:
     """A file name that tells rows apart which may stand in one folder."""
     parts = [job.backbone, job.activation, job.dtype, f"{job.size}px", f"batch{job.batch}"]
     parts += ["published"] if job.published else [settings.active]
+    parts += [f"width{job.width}"] * (job.width != 1) + ["channels_last"] * job.channels_last
+    parts += [f"threads{settings.threads}"] * (settings.device.type == "cpu")
     return "-".join([*parts, settings.device.type])
 
 

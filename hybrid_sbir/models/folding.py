@@ -33,15 +33,22 @@ def parts_to_fold(relation: nn.Sequential) -> Parts | None:
     if len(layers) != 6 or any(map(_hooked, (relation, *layers))):
         return None
     norm1, relu1, linear1, norm2, relu2, linear2 = layers
-    known = isinstance(norm1, BatchNorm) and isinstance(norm2, BatchNorm)
-    known = known and isinstance(relu1, nn.ReLU) and isinstance(relu2, nn.ReLU)
+    known = all(_runs_as(norm, nn.BatchNorm2d) or _runs_as(norm, nn.SyncBatchNorm) for norm in (norm1, norm2))
+    known = known and _runs_as(relu1, nn.ReLU) and _runs_as(relu2, nn.ReLU)
     known = known and _is_linear(linear1, bias=False) and _is_linear(linear2, bias=True)
     return Parts(norm1, linear1, norm2, linear2) if known else None  # type: ignore[arg-type]
 
 
 def _is_linear(layer: nn.Module, bias: bool) -> bool:
-    pointwise = isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.groups == 1
+    if not isinstance(layer, nn.Conv2d) or not _runs_as(layer, nn.Conv2d):
+        return False
+    pointwise = layer.kernel_size == (1, 1) and layer.groups == 1 and layer.stride == (1, 1) and layer.padding == (0, 0)
     return pointwise and (layer.bias is not None) == bias
+
+
+def _runs_as(layer: nn.Module, kind: type[nn.Module]) -> bool:
+    """Whether a layer is of the kind and computes as it, without a forward of a subclass (as fake quantisation)."""
+    return isinstance(layer, kind) and type(layer).forward is kind.forward and "forward" not in vars(layer)
 
 
 def _hooked(module: nn.Module) -> bool:
@@ -70,10 +77,10 @@ def scale_and_shift(norm: BatchNorm, moments: tuple[Tensor, Tensor] | None, coun
     else:
         mean, variance = _gathered(norm, *moments, count)
     scale = torch.rsqrt(variance + norm.eps)
-    if norm.affine:
+    if norm.weight is not None:
         scale = scale * norm.weight
     shift = -mean * scale
-    return scale, shift + norm.bias if norm.affine else shift
+    return scale, shift if norm.bias is None else shift + norm.bias
 
 
 def _gathered(norm: BatchNorm, mean: Tensor, variance: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -90,7 +97,7 @@ def _gathered(norm: BatchNorm, mean: Tensor, variance: Tensor, count: int) -> tu
         mean = average
     elif count == 1:
         raise ValueError("batch norm in training needs more than 1 value per channel; got one sample of one position")
-    if norm.training and norm.running_mean is not None:
+    if norm.training and norm.track_running_stats and norm.running_mean is not None:
         _update(norm, mean.detach(), variance.detach(), total)
     return mean, variance
 
@@ -102,9 +109,10 @@ def _world_size(norm: nn.SyncBatchNorm) -> int:
 @torch.no_grad()
 def _update(norm: BatchNorm, mean: Tensor, variance: Tensor, total: Tensor | int) -> None:
     """Move the running statistics as torch.nn.BatchNorm2d does; their variance is the unbiased one."""
-    assert norm.num_batches_tracked is not None
-    norm.num_batches_tracked.add_(1)
-    step = norm.momentum if norm.momentum is not None else 1.0 / norm.num_batches_tracked
+    step: float | Tensor = 0.0 if norm.momentum is None else norm.momentum
+    if norm.num_batches_tracked is not None:
+        norm.num_batches_tracked.add_(1)
+        step = step if norm.momentum is not None else 1.0 / norm.num_batches_tracked
     unbiased = variance * (total / (total - 1))
     for running, now in zip(_running(norm), (mean, unbiased), strict=True):
         running.mul_(1 - step).add_(now * step)
@@ -133,7 +141,7 @@ def _centred(t: Tensor) -> tuple[Tensor, Tensor]:
 
 def _padded(t: Tensor, kernel_size: int) -> Tensor:
     border = kernel_size // 2
-    return F.pad(t, [border] * 4, mode="reflect") if border and t.numel() else t
+    return F.pad(t, [border] * 4, mode="reflect") if border else t
 
 
 def difference_moments(phi: Tensor, psi: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
@@ -142,13 +150,14 @@ def difference_moments(phi: Tensor, psi: Tensor, kernel_size: int) -> tuple[Tens
     With box the mean over a window: mean = mean(phi - box psi), E[d ** 2] = mean(phi ** 2 - 2 phi box(psi) +
     box(psi ** 2)). The box is taken along one axis after the other.
     """
-    (phi, mean_phi), (psi, mean_psi) = _centred(phi), _centred(psi)
+    sample = _single(psi).detach().mean((2, 3), keepdim=True)  # what both maps of a sample share cancels in phi - psi
+    (phi, mean_phi), (psi, mean_psi) = _centred(_single(phi) - sample), _centred(_single(psi) - sample)
     pad = _padded(torch.cat([psi, psi.square()], 1), kernel_size)
     box, box_square = F.avg_pool2d(F.avg_pool2d(pad, (1, kernel_size), 1), (kernel_size, 1), 1).chunk(2, 1)
     axes = (0, 2, 3)
     rest = (phi - box).mean(axes)
     square = (phi.square() - 2 * phi * box + box_square).mean(axes)
-    return rest + (mean_phi - mean_psi).flatten(), square - rest.square()
+    return rest + (mean_phi - mean_psi).flatten(), (square - rest.square()).clamp_min(0)
 
 
 def patch_moments(phi: Tensor, psi: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
@@ -164,4 +173,4 @@ def patch_moments(phi: Tensor, psi: Tensor, kernel_size: int) -> tuple[Tensor, T
         for centre, neighbours in zip((phi, phi.square()), near, strict=True)
     )
     offset = torch.cat([mean_phi.view(-1, 1), mean_psi.view(-1, 1).expand(-1, kernel_size**2)], 1)
-    return first + offset, second - first.square()
+    return first + offset, (second - first.square()).clamp_min(0)

@@ -51,7 +51,7 @@ class _VectorAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, M, H, W)."""
         maps = (self.phi(x), self.psi(x), self.beta(x))
-        parts = parts_to_fold(self.relation) if self.folded else None
+        parts = parts_to_fold(self.relation) if self.folded and x.shape[0] else None  # nothing has no statistics
         return self._plain(*maps) if parts is None else self._fold(parts, *maps)
 
     def _fold(self, parts: Parts, phi: Tensor, psi: Tensor, beta: Tensor) -> Tensor:
@@ -116,7 +116,11 @@ class PairwiseAttention(_VectorAttention):
         )
         hidden = linear1.weight.flatten(1)
         places = F.relu(near * scale[channels:].view(column) + shift[channels:].view(column)).flatten(2)
-        relation = (*maps, (hidden[:, channels:] @ places).unflatten(2, near.shape[2:]), hidden[:, :channels])
+        relation = (
+            *maps,
+            (hidden[:, channels:] @ places.to(hidden.dtype)).unflatten(2, near.shape[2:]),
+            hidden[:, :channels],
+        )
         moments = ops.pair_moments(*relation, kernel_size=self.kernel_size) if uses_batch(norm2) else None
         affine = scale_and_shift(norm2, moments, count)
         assert linear2.bias is not None

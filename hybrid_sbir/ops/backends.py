@@ -92,7 +92,7 @@ _overrides: list[Name] = []
 def _chosen() -> Name | Literal["auto"]:
     if _overrides:
         return _overrides[-1]
-    value = os.environ.get(VARIABLE, "auto")
+    value = os.environ.get(VARIABLE) or "auto"
     for name in ("auto", *get_args(Name)):
         if value == name:
             return name

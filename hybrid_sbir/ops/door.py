@@ -44,9 +44,11 @@ def call(operator: str, window: Window, **tensors: Tensor) -> Any:
             raise ValueError(f"{name} is on {t.device}, {first_name} on {first.device}; move both to one device")
         if not t.is_floating_point():
             raise ValueError(f"{name} is {t.dtype}; attention works on float16, bfloat16, float32 and float64")
+        if 0 in (t.shape[1:] if t.ndim > 1 else t.shape):
+            raise ValueError(f"{name} is {tuple(t.shape)}; only the batch may be empty")
         # PyTorch would take the derivative of an operator that has no forward mode to be zero, and say nothing.
         if forward_ad._current_level >= 0 and forward_ad.unpack_dual(t).tangent is not None:
-            raise RuntimeError(f"{operator} has no forward-mode derivative (jvp); use reverse mode: backward or vjp")
+            raise RuntimeError(f"{operator} has no forward-mode derivative (jvp); use backward or torch.autograd.grad")
     return getattr(torch.ops.hybrid_sbir, operator)(*tensors.values(), *geometry(window))
 
 

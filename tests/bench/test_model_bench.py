@@ -70,8 +70,8 @@ def test_a_row_is_measured_in_a_process_of_its_own(tmp_path, capsys):
     main(["bench", "models", *SMALL, "--variants", "hib_patch_3_1", "--published", "true", "--out", str(tmp_path)])
     files = sorted((tmp_path / "rows").glob("*.json"))
     assert [file.name for file in files] == [
-        "hib_patch_3_1-post-float32-128px-batch2-published-cpu.json",
-        "hib_patch_3_1-post-float32-128px-batch2-torch-cpu.json",
+        "hib_patch_3_1-post-float32-128px-batch2-published-width0.125-threads1-cpu.json",
+        "hib_patch_3_1-post-float32-128px-batch2-torch-width0.125-threads1-cpu.json",
     ]
     rows = [json.loads(file.read_text()) for file in files]
     assert [row["job"]["published"] for row in rows] == [True, False]
@@ -107,7 +107,7 @@ def test_what_is_finished_is_not_measured_again(tmp_path, pretended, capsys):
     assert "resnet26, float32: measured already; delete" in capsys.readouterr().err
     main([*words, "resnet26", "--rounds", "2"])
     assert [job.rounds for job in pretended] == [1, 1, 2]
-    (tmp_path / "rows" / "san10_pair-post-float32-128px-batch2-torch-cpu.json").write_text("{")
+    (tmp_path / "rows" / "san10_pair-post-float32-128px-batch2-torch-width0.125-threads1-cpu.json").write_text("{")
     main([*words, "san10_pair"])
     assert [job.backbone for job in pretended][3:] == ["san10_pair"]
 

@@ -155,6 +155,73 @@ def test_a_relation_of_other_layers_runs_as_it_is(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("place", ["class", "instance"])
+def test_a_layer_with_a_forward_of_its_own_runs_it(kind, place):
+    class Tripled(nn.Conv2d):
+        def forward(self, x):
+            return 3 * super().forward(x)
+
+    module, twin = make(kind)
+    for changed in (module, twin):
+        linear = changed.relation[2]
+        if place == "class":
+            changed.relation[2].__class__ = Tripled
+        else:
+            linear.forward = lambda x, plain=linear.forward: 3 * plain(x)
+    torch.testing.assert_close(module(images()), twin(images()), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("training", [True, False])
+def test_an_empty_batch(kind, training):
+    module, twin = make(kind)
+    for each in (module, twin):
+        each.train(training)
+    assert module(images(0)).shape == twin(images(0)).shape
+    for a, b in zip(module.buffers(), twin.buffers(), strict=True):
+        torch.testing.assert_close(a, b, equal_nan=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_running_statistics_that_are_not_tracked_stay(kind):
+    module, twin = make(kind)
+    for each in (module, twin):
+        each.relation[0].track_running_stats = False
+    assert_agree(module, twin, images())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("missing", ["num_batches_tracked", "bias"])
+def test_norms_with_a_part_missing(kind, missing):
+    module, twin = make(kind)
+    for each in (module, twin):
+        setattr(each.relation[0], missing, None)
+    for a, b in zip([module(images()), *module.buffers()], [twin(images()), *twin.buffers()], strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("spread", [1, 30, 100, 1000])
+def test_maps_that_vary_together_keep_their_variance(spread):
+    """phi and psi alike and nearly flat within a sample: the variance of their difference is tiny beside their own."""
+    module, _ = make(PairwiseAttention, dtype=torch.float32)
+    module.psi.load_state_dict(module.phi.state_dict())
+    x = spread * torch.randn(8, 32, 1, 1) + 0.1 * torch.randn(8, 32, 6, 6)
+    found, expected = module(x), plain_twin(module).double()(x.double())
+    torch.testing.assert_close(
+        found.double(), expected, rtol=0, atol=0.01 * expected.std().item() * max(1, spread / 100)
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_model_in_half_precision_trains(kind, dtype):
+    module, _ = make(kind, dtype=torch.float32)
+    exact, half = step(module, images().float())[0], step(copy.deepcopy(module).to(dtype), images().to(dtype))[0]
+    assert half.dtype == dtype
+    assert (half.float() - exact).norm() < 0.2 * exact.norm()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_channels_last_input(kind):
     module, _ = make(kind)
     for a, b in zip(step(module, images()), step(module, images().to(memory_format=torch.channels_last)), strict=True):

@@ -131,6 +131,7 @@ def test_half_precision_sums_in_single(dtype):
         (lambda x: ops.softmax_aggregation(x, x, kernel_size=3), "logits is"),
         (lambda x: ops.subtraction(x, x[:, :2], kernel_size=3), r"psi is \(1, 2, 5, 5\)"),
         (lambda x: ops.windows(x[0], kernel_size=3), r"x is \(4, 5, 5\).*\(N, C, H, W\)"),
+        (lambda x: ops.windows(x[:, :0], kernel_size=3), r"phi is \(1, 0, 5, 5\); only the batch may be empty"),
         (lambda x: ops.windows(x, kernel_size=4), "kernel_size is 4.*odd"),
         (lambda x: ops.windows(x, kernel_size=3, stride=0), "stride is 0"),
         (lambda x: ops.windows(x, kernel_size=3, padding=2), "padding is 2; it must lie between 0 and 1"),

@@ -4,7 +4,6 @@ import ctypes
 import functools
 import mmap
 from collections.abc import Callable
-from math import prod
 
 import torch
 from torch import Tensor
@@ -36,11 +35,17 @@ def _ask_for_huge_pages(memory: Tensor) -> None:
         advise(start, (memory.data_ptr() + memory.nbytes - start) // mmap.PAGESIZE * mmap.PAGESIZE, mmap.MADV_HUGEPAGE)
 
 
-def result(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """An uninitialised tensor that a kernel fills completely."""
-    memory = torch.empty(prod(shape), dtype=dtype)
+def result(shape: tuple[int, ...], dtype: torch.dtype, order: tuple[int, ...] | None = None) -> Tensor:
+    """An uninitialised tensor that a kernel fills completely; no view, so that autograd lets it be changed in place.
+
+    Args:
+        shape: its size in each dimension.
+        dtype: its type.
+        order: dimensions as they lie in memory, the last one side by side; by default as they are.
+    """
+    memory = torch.empty_permuted(shape, order or tuple(range(len(shape))), dtype=dtype)
     _ask_for_huge_pages(memory)
-    return memory.view(shape)
+    return memory
 
 
 def scratch(elements: int, dtype: torch.dtype) -> Tensor:

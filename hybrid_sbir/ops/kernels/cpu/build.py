@@ -81,6 +81,7 @@ def _load(plan: _Plan) -> ctypes.CDLL:
     with cache.private_folder() as folder:
         path = cache.find(folder, plan.key())
         if path is None:
+            print(f"building the attention's C kernels, once, about half a minute, into {folder}", file=sys.stderr)
             with tempfile.TemporaryDirectory(prefix="building-", dir=folder) as aside:
                 built = plan.compile(Path(aside))
                 _try_out(built, plan.real)

@@ -91,8 +91,11 @@ def find_compiler() -> Compiler:
     Raises:
         BuildError: if none is found, or none of those found works; with the reason of each.
     """
-    named = shlex.split(os.environ.get("CC", ""))
     reasons = []
+    try:
+        named = shlex.split(os.environ.get("CC", ""))
+    except ValueError as error:
+        named, reasons = [], [f"CC is {os.environ['CC']!r}: {error}"]
     for command in ([named] if named else []) + [["cc"], ["gcc"], ["clang"]]:
         if shutil.which(command[0]) is None:
             continue

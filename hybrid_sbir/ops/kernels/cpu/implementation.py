@@ -69,10 +69,7 @@ def _weights(tensor: Tensor, dtype: torch.dtype) -> tuple[Tensor, bool]:
 
 def _weights_result(shape: tuple[int, ...], dtype: torch.dtype, last: bool) -> Tensor:
     """Uninitialised weights in the given layout."""
-    if not last:
-        return allocate.result(shape, dtype)
-    n, g, k, p = shape
-    return allocate.result((n, p, k, g), dtype).permute(0, 3, 2, 1)
+    return allocate.result(shape, dtype, (0, 3, 2, 1) if last else None)
 
 
 def _problem(x: Tensor, weight: Tensor, window: Window, x_last: bool, weight_last: bool, grad_last: bool) -> Problem:

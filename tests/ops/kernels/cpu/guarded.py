@@ -26,8 +26,13 @@ def guarded():
     def guarded_scratch(elements, dtype):
         return _piece(scratch(elements, dtype).shape, dtype, pieces)
 
+    def guarded_result(shape, dtype, order=None):
+        order = order or tuple(range(len(shape)))
+        piece = _piece([shape[i] for i in order], dtype, pieces)
+        return piece.permute([order.index(i) for i in range(len(shape))])
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(allocate, "result", lambda shape, dtype: _piece(shape, dtype, pieces))
+        patch.setattr(allocate, "result", guarded_result)
         patch.setattr(allocate, "scratch", guarded_scratch)
         yield pieces
     for whole in pieces:

@@ -43,6 +43,14 @@ def test_large_results_are_advised_to_lie_in_huge_pages():
     assert large.fill_(1).sum() == 9 << 20
 
 
+@pytest.mark.parametrize("order", [None, (0, 3, 2, 1)])
+def test_a_result_is_no_view(order):
+    """Autograd forbids to change a view in place that a custom operator returned."""
+    result = allocate.result((2, 3, 4, 5), torch.float32, order)
+    assert not result._is_view()
+    assert result.permute(order or (0, 1, 2, 3)).is_contiguous()
+
+
 def test_results_are_the_same_where_there_are_no_huge_pages(monkeypatch):
     monkeypatch.delattr(mmap, "MADV_HUGEPAGE", raising=False)
     allocate._madvise.cache_clear()
