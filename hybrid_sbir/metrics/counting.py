@@ -62,5 +62,9 @@ def _suffix_counts(places: Tensor, width: int) -> Tensor:
 def _count_rows(tile: np.ndarray, levels: np.ndarray, not_below: np.ndarray, above: np.ndarray) -> None:
     for scores, level, first, second in zip(tile, levels, not_below, above, strict=True):
         scores.sort()
-        first += len(scores) - np.searchsorted(scores, level, "left")
-        second += len(scores) - np.searchsorted(scores, level, "right")
+        below = np.searchsorted(scores, level)
+        first += len(scores) - below
+        # Few levels are met in a tile: mostly a photo's own, in the one tile that has the photo.
+        met = np.flatnonzero(scores.take(below, mode="clip") == level)
+        below[met] = np.searchsorted(scores, level[met], "right")
+        second += len(scores) - below

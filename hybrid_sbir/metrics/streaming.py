@@ -100,16 +100,23 @@ def counted_blocks(
     Yields:
         Blocks that together hold each such query once, counted over all processes.
     """
-    chunk = chunk or min(max(_CHUNK_COMPONENTS // queries.embeddings.shape[1], 256), 1 << 14)
     of_classes = catalogue.of_classes()
+    dimension = queries.embeddings.shape[1]
     with _counter(queries.embeddings.device) as count:
         for rows_of_blocks in _passes(queries, catalogue.relevant):
-            blocks = [_levelled(queries, rows, catalogue, of_classes, scorer, group, chunk) for rows in rows_of_blocks]
-            _count_tiles(blocks, catalogue, scorer, count, chunk)
+            some = chunk or _photos_of_a_tile(dimension)
+            blocks = [_levelled(queries, rows, catalogue, of_classes, scorer, group, some) for rows in rows_of_blocks]
+            some = chunk or _photos_of_a_tile(dimension, max(block.levels.shape[1] for block in blocks))
+            _count_tiles(blocks, catalogue, scorer, count, some)
             for block in blocks:
                 group.add(block.not_below)
                 group.add(block.above)
             yield from blocks
+
+
+def _photos_of_a_tile(dimension: int, levels: int = 0) -> int:
+    """A choice: the more levels are looked up in a sorted row, the longer it should be, as far as memory allows."""
+    return min(max(_CHUNK_COMPONENTS // dimension, 256), max(1 << 12, 16 * levels), 1 << 16)
 
 
 def _passes(queries: Queries, relevant: list[dict[int, int]]) -> Iterator[list[Tensor]]:
