@@ -43,6 +43,31 @@ def test_the_width_over_queries_and_over_classes_is_the_normal_one(clustered, ma
     assert (over_classes.units, over_queries.units) == (40, 400)
 
 
+def drawn_mean(groups, macro, resample, random):
+    """One mean of a sample drawn again, query by query; ``groups`` has each class's numbers."""
+    if resample == "classes":
+        groups = [groups[random.integers(len(groups))] for _ in groups]
+    elif macro:
+        groups = [[group[random.integers(len(group))] for _ in group] for group in groups]
+    else:
+        every = [number for group in groups for number in group]
+        groups = [[every[random.integers(len(every))] for _ in every]]
+    return np.mean([np.mean(group) for group in groups]) if macro else np.mean([n for group in groups for n in group])
+
+
+@pytest.mark.parametrize("macro", [False, True])
+@pytest.mark.parametrize("resample", ["queries", "classes"])
+def test_the_ends_agree_with_drawing_one_by_one_where_classes_are_unequal(macro, resample):
+    random = np.random.default_rng(0)
+    groups = [list(random.normal(0.03 * size, 0.1, size)) for size in (1, 2, 3, 5, 8, 13)]
+    labels = np.repeat(np.arange(6) * 3, [len(group) for group in groups])
+    found = bootstrap_interval(values(np.concatenate(groups), labels), "ap", macro=macro, resample=resample, level=0.8)
+    means = [drawn_mean(groups, macro, resample, random) for _ in range(3000)]
+    low, high = np.quantile(means, [0.1, 0.9])
+    tolerance = 0.06 * (high - low)
+    assert (found.low, found.high) == (pytest.approx(low, abs=tolerance), pytest.approx(high, abs=tolerance))
+
+
 def test_the_level_is_kept():
     """Of intervals for 30 numbers each, about as many hold the true mean as the level says; a little fewer."""
     random = np.random.default_rng(1)

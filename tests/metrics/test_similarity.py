@@ -104,9 +104,20 @@ def test_an_ordered_sum_is_near_and_ignores_zeros_behind(values, zeros):
     assert ordered_sum(torch.tensor([*values, *[0.0] * zeros], dtype=torch.float64)).item() == found.item()
 
 
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40))
+def test_an_ordered_sum_has_the_bits_of_halves_added_one_by_one(values):
+    def halves(numbers):
+        half = len(numbers) // 2
+        return halves([a + b for a, b in zip(numbers[:half], numbers[half:], strict=True)]) if half else numbers[0]
+
+    padded = [*values, *[0.0] * ((1 << (len(values) - 1).bit_length()) - len(values))]
+    assert ordered_sum(torch.tensor(values, dtype=torch.float64)).item() == halves(padded)
+
+
 def test_norms_of_a_row_do_not_depend_on_the_others():
     rows = embeddings(700, 513, 0)
     assert torch.equal(norms(rows), torch.cat([norms(row[None]) for row in rows]))
+    assert torch.equal(norms(rows), ordered_sum(rows.double().square()).sqrt())
     assert norms(torch.tensor([[math.nan, 1.0], [math.inf, 0.0], [3.0, 4.0]])).isfinite().tolist() == [
         False,
         False,

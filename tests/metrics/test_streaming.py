@@ -10,14 +10,14 @@ from hybrid_sbir.metrics.counting import SortingCounter, count_by_searching
 METRICS = ("ap", "rr", "p@10", "ap@20/hits")
 
 
-def sample(repeats=True):
-    """Classes of unequal size, one with no photo, one with no query; repeated photos, and with them ties."""
+def sample():
+    """Classes of unequal size, one with no photo, one with no query; repeated photos, and so ties; one far longer."""
     generator = torch.Generator().manual_seed(0)
     queries, catalogue = torch.randn(37, 24, generator=generator), torch.randn(311, 24, generator=generator)
     query_labels = torch.randint(5, (37,), generator=generator)
     labels = torch.randint(1, 7, (311,), generator=generator).square() // 6
-    if repeats:
-        catalogue[200:] = catalogue[:111]
+    catalogue[200:] = catalogue[:111]
+    catalogue[3] *= 50  # in one process's share, or one tile, only
     exclude = torch.randint(-1, 311, (37,), generator=generator)
     return [queries, catalogue, query_labels, labels], exclude
 
