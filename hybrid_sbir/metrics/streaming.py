@@ -3,7 +3,7 @@
 Two passes over the catalogue: the first scores each query's relevant photos, the second scores all photos, a tile at a
 time, and counts how many lie above each of those. Scores and counts are whole numbers (:mod:`.similarity`), so neither
 the tiles nor the shares of the processes leave a trace in the result. Memory follows from the queries' relevant photos
-and one tile, not from the catalogue.
+and one tile; of the catalogue, a few numbers a photo are kept.
 """
 
 from collections.abc import Iterator
