@@ -21,6 +21,7 @@ from hybrid_sbir.metrics.similarity import Codes, Scorer
 _BLOCK = 256  # queries scored at once: enough for a matrix product at full speed
 _BLOCK_LEVELS = 1 << 21  # relevant photos of a block, unless one query has more
 _PASS_NUMBERS = 1 << 25  # 8-byte numbers kept in one pass over the catalogue: 256 MiB
+_SMALL = 512  # photos scored for all queries of their classes at once, though each query needs those of one
 _CHUNK_COMPONENTS = 1 << 23  # of a tile's photos: 64 MiB as codes
 
 
@@ -159,18 +160,35 @@ def _levelled(
     classes = labels.unique().tolist()
     most = max(share.get(label, 0) for share in catalogue.relevant for label in classes)
     levels = torch.full((len(rows), most), torch.inf, dtype=torch.float64, device=rows.device)
-    for label in classes:
-        mine = (labels == label).nonzero().squeeze(1)
-        photos = of_classes.get(label, rows[:0])
+    for own in _scored_together([label for label in classes if label in of_classes], of_classes, chunk):
+        mine = torch.isin(labels, torch.tensor(own, device=rows.device)).nonzero().squeeze(1)
+        photos = torch.cat([of_classes[label] for label in own])
         for start in range(0, len(photos), chunk):
             some = photos[start : start + chunk]
             scores = scorer.scores(codes[mine], scorer.photos(catalogue.embeddings[some]))
+            scores.masked_fill_(labels[mine, None] != catalogue.labels[some], torch.inf)
             scores.masked_fill_(some + catalogue.first == excluded[mine, None], torch.inf)
-            levels[mine, start : start + len(some)] = scores
+            if len(own) > 1:
+                scores = scores.sort(dim=1).values[:, :most]
+            levels[mine, start : start + scores.shape[1]] = scores
     most = max(sum(share.get(label, 0) for share in catalogue.relevant) for label in classes)
     levels = group.join(levels).sort(dim=1).values[:, :most].contiguous()
     counts = torch.zeros((2, *levels.shape), dtype=torch.int64, device=rows.device)
     return Block(rows, labels, excluded, codes, levels, *counts)
+
+
+def _scored_together(classes: list[int], of_classes: dict[int, Tensor], chunk: int) -> Iterator[list[int]]:
+    """Small classes in one product: one for each would leave the threads waiting for one another. They fit a chunk."""
+    together: list[int] = []
+    photos = 0
+    for label in classes:
+        if together and photos + len(of_classes[label]) > min(_SMALL, chunk):
+            yield together
+            together, photos = [], 0
+        together.append(label)
+        photos += len(of_classes[label])
+    if together:
+        yield together
 
 
 def _count_tiles(blocks: list[Block], catalogue: Catalogue, scorer: Scorer, count: Count, chunk: int) -> None:
