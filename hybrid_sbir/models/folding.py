@@ -7,13 +7,12 @@ what they are: parameters, running statistics, frozen and synchronised modes.
 Shapes: N batch, R relation channels, H, W size, K = kernel_size ** 2 neighbours, P = H * W positions.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 BatchNorm = nn.BatchNorm2d | nn.SyncBatchNorm
 
@@ -86,14 +85,14 @@ def scale_and_shift(norm: BatchNorm, moments: tuple[Tensor, Tensor] | None, coun
 def _gathered(norm: BatchNorm, mean: Tensor, variance: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Statistics of the whole batch, over all processes where the norm is synchronised; running ones updated."""
     total: Tensor | int = count
+    if not count:  # the moments of nothing are NaN; as part of the graph, so that backward's collectives meet
+        mean, variance = mean.nan_to_num(0), variance.nan_to_num(0)
     if isinstance(norm, nn.SyncBatchNorm) and norm.training and _world_size(norm) > 1:
         group = norm.process_group or dist.group.WORLD
         mine = torch.tensor(float(count), dtype=mean.dtype, device=mean.device)
-        if not count:  # the moments of nothing are NaN
-            mean, variance = torch.zeros_like(mean), torch.zeros_like(variance)
-        total = all_reduce(mine, group=group)
-        average = all_reduce(mean * mine, group=group) / total
-        variance = all_reduce((variance + (mean - average).square()) * mine, group=group) / total
+        total = _Sum.apply(mine, group)
+        average = _Sum.apply(mean * mine, group) / total
+        variance = _Sum.apply((variance + (mean - average).square()) * mine, group) / total
         mean = average
     elif count == 1:
         raise ValueError("batch norm in training needs more than 1 value per channel; got one sample of one position")
@@ -102,17 +101,36 @@ def _gathered(norm: BatchNorm, mean: Tensor, variance: Tensor, count: int) -> tu
     return mean, variance
 
 
+class _Sum(torch.autograd.Function):
+    """A tensor added over all processes; its gradient is the sum of theirs. PyTorch's own is deprecated since 2.14."""
+
+    @staticmethod
+    def forward(ctx: Any, mine: Tensor, group: dist.ProcessGroup) -> Tensor:
+        ctx.group = group
+        total = mine.clone()
+        dist.all_reduce(total, group=group)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        total = grad.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total, group=ctx.group)
+        return total, None
+
+
 def _world_size(norm: nn.SyncBatchNorm) -> int:
     return dist.get_world_size(norm.process_group) if dist.is_available() and dist.is_initialized() else 1
 
 
 @torch.no_grad()
 def _update(norm: BatchNorm, mean: Tensor, variance: Tensor, total: Tensor | int) -> None:
-    """Move the running statistics as torch.nn.BatchNorm2d does; their variance is the unbiased one."""
+    """Move the running statistics as torch.nn.BatchNorm2d does: by the unbiased variance; an empty batch moves none."""
     step: float | Tensor = 0.0 if norm.momentum is None else norm.momentum
     if norm.num_batches_tracked is not None:
         norm.num_batches_tracked.add_(1)
         step = step if norm.momentum is not None else 1.0 / norm.num_batches_tracked
+    if isinstance(total, int) and not total:
+        return
     unbiased = variance * (total / (total - 1))
     for running, now in zip(_running(norm), (mean, unbiased), strict=True):
         running.mul_(1 - step).add_(now * step)

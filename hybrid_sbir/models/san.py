@@ -51,7 +51,7 @@ class _VectorAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, M, H, W)."""
         maps = (self.phi(x), self.psi(x), self.beta(x))
-        parts = parts_to_fold(self.relation) if self.folded and x.shape[0] else None  # nothing has no statistics
+        parts = parts_to_fold(self.relation) if self.folded else None
         return self._plain(*maps) if parts is None else self._fold(parts, *maps)
 
     def _fold(self, parts: Parts, phi: Tensor, psi: Tensor, beta: Tensor) -> Tensor:
@@ -159,7 +159,7 @@ class PatchwiseAttention(_VectorAttention):
         if uses_batch(norm1):
             mean, variance = patch_moments(phi, psi, self.kernel_size)
             moments = (self._as_channels(mean), self._as_channels(variance))
-        affine = scale_and_shift(norm1, moments, phi.shape[0] * phi[0, 0].numel())
+        affine = scale_and_shift(norm1, moments, phi.numel() // phi.shape[1])
         scale, shift, hidden = (self._as_columns(t, phi.shape[1]) for t in (*affine, linear1.weight.flatten(1)))
         h = ops.patch_relation(phi, psi, scale, shift, hidden, kernel_size=self.kernel_size)
         h = F.relu(norm2(h.unflatten(2, phi.shape[-2:]))).flatten(2)

@@ -178,6 +178,8 @@ def test_an_empty_batch(kind, training):
     for each in (module, twin):
         each.train(training)
     assert module(images(0)).shape == twin(images(0)).shape
+    assert all(t.isfinite().all() for t in step(module, images(0)))
+    twin(images(0))
     for a, b in zip(module.buffers(), twin.buffers(), strict=True):
         torch.testing.assert_close(a, b, equal_nan=True)
 
@@ -261,13 +263,16 @@ def test_exports_with_a_batch_of_any_size(kind):
     torch.testing.assert_close(program.module()(x), block(x))
 
 
+CASES = [(kind, first) for kind in KINDS for first in (2, 5)]  # samples of the first of two processes, of five
+
+
 def _half_a_batch(rank, port, results):
-    """One of two processes: its part of five samples, of unequal size, through synchronised norms."""
+    """One of two processes: its part of five samples, which may be none, through synchronised norms."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", f"tcp://localhost:{port}", rank=rank, world_size=2)
-    for kind in KINDS:
+    for kind, first in CASES:
         module = _synchronised(make(kind)[0])
-        x = (images(5)[:2] if rank == 0 else images(5)[2:]).requires_grad_()
+        x = (images(5)[:first] if rank == 0 else images(5)[first:]).requires_grad_()
         y = module(x)
         y.square().sum().backward()
         for p in module.parameters():
@@ -297,16 +302,16 @@ def test_synchronised_statistics_are_the_whole_batchs():
     workers = [context.Process(target=_half_a_batch, args=(rank, port, results)) for rank in range(2)]
     for worker in workers:
         worker.start()
-    found = [[torch.from_numpy(array) for array in results.get(timeout=120)] for _ in KINDS]
+    found = [[torch.from_numpy(array) for array in results.get(timeout=120)] for _ in CASES]
     for worker in workers:
         worker.join(60)
-    for kind, tensors in zip(KINDS, found, strict=True):
+    for (kind, first), tensors in zip(CASES, found, strict=True):
         twin = make(kind)[1]
         if kind is PatchwiseAttention:
             twin.relation[3].eval()
         x = images(5).requires_grad_()
         y = twin(x)
         y.square().sum().backward()
-        expected = [y[:2], x.grad[:2], *(p.grad for p in twin.parameters()), *twin.buffers()]
+        expected = [y[:first], x.grad[:first], *(p.grad for p in twin.parameters()), *twin.buffers()]
         for a, b in zip(tensors, expected, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-9)
