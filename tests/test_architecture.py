@@ -26,7 +26,8 @@ ROOMS = {
     "data": {"batch", "durable"},
     "checkpoint_io": {"durable"},
     "callbacks": {"durable"},
-    "tasks": {"batch", "losses", "metrics", "models", "checkpoint_io"},
+    "retrieval": set(),
+    "tasks": {"batch", "losses", "metrics", "models", "checkpoint_io", "retrieval"},
     "cli": {"callbacks", "checkpoint_io", "data", "tasks", "durable"},
 }
 
