@@ -18,7 +18,7 @@ from torch import Tensor
 from hybrid_sbir.batch import ClassificationBatch
 from hybrid_sbir.data.loading.dataset import KeyedDataset, stack
 from hybrid_sbir.data.loading.sampler import Key
-from hybrid_sbir.data.transforms import Transform, View
+from hybrid_sbir.data.transforms import SquareView, Transform, View
 
 
 class ViewedBatch(NamedTuple):
@@ -69,6 +69,9 @@ def render(batch: ViewedBatch, transform: Transform) -> ClassificationBatch:
     rows = _weights(view["top"], view["bottom"], view["height"], view["y"], upright, size, planes.shape[2])
     columns = _weights(view["left"], view["right"], view["width"], view["x"], view["mirror"], size, planes.shape[3])
     drawn = rows.unsqueeze(1) @ planes.to(torch.float32) @ columns.unsqueeze(1).transpose(2, 3)
+    if isinstance(transform.geometry, SquareView):
+        covered = (rows.sum(2) > 0).unsqueeze(2) & (columns.sum(2) > 0).unsqueeze(1)
+        drawn = drawn.masked_fill(~covered.unsqueeze(1), 255.0)
     if transform.geometry.degrees:
         drawn = _turn(drawn, view["angle"])
     image = transform.normalise(drawn.squeeze(1) if grey else drawn.permute(0, 2, 3, 1))
@@ -78,7 +81,7 @@ def render(batch: ViewedBatch, transform: Transform) -> ClassificationBatch:
 def _weights(
     start: Tensor, end: Tensor, scaled: Tensor, offset: Tensor, mirror: Tensor, size: int, length: int
 ) -> Tensor:
-    """Return (N, S, length) shares of each input pixel in each output pixel, rows of sum 1.
+    """Return (N, S, length) shares of each input pixel in each output pixel: rows of sum 1, or 0 where no image is.
 
     Input from ``start`` to ``end`` is scaled to ``scaled`` pixels, of which ``size`` from ``offset`` on are kept.
     """
@@ -89,8 +92,9 @@ def _weights(
     pixel = torch.arange(length, device=start.device, dtype=start.dtype)
     distance = (pixel + 0.5 - centre[..., None]).abs() / step.clamp(min=1)[..., None]
     inside = (pixel >= start[:, None]) & (pixel < end[:, None])
-    share = (1 - distance).clamp(min=0) * inside[:, None]
-    return share / share.sum(dim=2, keepdim=True)
+    on_image = (place >= 0) & (place < scaled[:, None])
+    share = (1 - distance).clamp(min=0) * inside[:, None] * on_image[..., None]
+    return share / share.sum(dim=2, keepdim=True).where(on_image[..., None], 1)
 
 
 def _turn(drawn: Tensor, degrees: Tensor) -> Tensor:
