@@ -1,7 +1,8 @@
-"""Losses as pure functions of a network's outputs. N batch, K classes."""
+"""Cross-entropies of one network's outputs, and of those of several branches. N batch, K classes."""
 
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -40,3 +41,36 @@ def smoothed_cross_entropy(logits: Tensor, label: Tensor, amount: float, smoothi
     right = log_p.gather(1, label.unsqueeze(1)).squeeze(1)
     wrong = log_p.sum(dim=1) - right
     return -((1 - amount) * right + amount / (classes - 1) * wrong).mean()
+
+
+def classification_loss(
+    sketch: tuple[Tensor, Tensor],
+    *photos: tuple[Tensor, Tensor],
+    amount: float = 0.1,
+    smoothing: Smoothing = "published",
+) -> Tensor:
+    """Half of the sketches' cross-entropy, and half shared equally by the photos' (as published).
+
+    Stage 2 has one batch of photos: (CE_sketch + CE_photo) / 2. Stage 3 has two, of the sketches' classes and of
+    others: CE_sketch / 2 + CE_positive / 4 + CE_negative / 4. The numbers of images may differ: each cross-entropy is
+    a mean.
+
+    Args:
+        sketch: logits (N, K) and labels (N,) of the sketches.
+        photos: of each batch of photos.
+        amount: label smoothing, see :func:`smoothed_cross_entropy`.
+        smoothing: its convention.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ValueError: if there are no photos, or the smoothing is none.
+    """
+    if not photos:
+        raise ValueError(
+            "classification_loss needs the photos' (logits, labels) too; for sketches alone there is "
+            "smoothed_cross_entropy"
+        )
+    of_photos = torch.stack([smoothed_cross_entropy(*each, amount, smoothing) for each in photos]).mean()
+    return (smoothed_cross_entropy(*sketch, amount, smoothing) + of_photos) / 2
