@@ -5,6 +5,7 @@ from hybrid_sbir.metrics.comparison import ClassDifference, Comparison, compare
 from hybrid_sbir.metrics.intervals import Interval, bootstrap_interval
 from hybrid_sbir.metrics.ranking import ranking_metrics
 from hybrid_sbir.metrics.ranking_meter import RankingMeter
+from hybrid_sbir.metrics.scored import scored_metrics
 from hybrid_sbir.metrics.values import RankingValues
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "label_place",
     "ranking_metrics",
     "score",
+    "scored_metrics",
 ]

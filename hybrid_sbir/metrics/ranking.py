@@ -8,11 +8,12 @@ import torch.distributed as dist
 from torch import Tensor
 
 from hybrid_sbir.metrics.admission import Share, check_together, summed_up
-from hybrid_sbir.metrics.measures import Measure, measures
-from hybrid_sbir.metrics.places import TIES, Places, Ties
+from hybrid_sbir.metrics.findings import Findings
+from hybrid_sbir.metrics.measures import measures
+from hybrid_sbir.metrics.places import TIES, Ties
 from hybrid_sbir.metrics.shares import Group
 from hybrid_sbir.metrics.similarity import SIMILARITIES, Scorer, Similarity
-from hybrid_sbir.metrics.streaming import Block, Catalogue, Queries, counted_blocks
+from hybrid_sbir.metrics.streaming import Catalogue, Queries, counted_blocks
 from hybrid_sbir.metrics.values import RankingValues
 
 DEFAULT_METRICS = ("ap", "rr", "p@10")
@@ -68,39 +69,10 @@ def ranking_metrics(
     scorer = Scorer(cast(Similarity, similarity), max(share.longest for share in shares))
     own = _own_share(catalogue, catalogue_labels, shares, processes.rank)
     told = Queries(queries, query_labels.long(), excluded.long())
-    found = _Found(len(queries), measures(names), sum(share.photos for share in shares), cast(Ties, ties))
+    found = Findings(len(queries), measures(names), sum(share.photos for share in shares), cast(Ties, ties))
     for block in counted_blocks(told, own, scorer, processes, chunk):
         found.take(block)
-    return RankingValues(
-        found.values,
-        told.labels.cpu(),
-        found.relevant,
-        found.tied,
-        found.undecided,
-        found.photos,
-        scorer.similarity,
-        found.ties,
-    )
-
-
-class _Found:
-    """Values as they come, a block of queries at a time."""
-
-    def __init__(self, queries: int, asked: list[Measure], photos: int, ties: Ties) -> None:
-        self.asked, self.photos, self.ties = asked, photos, ties
-        self.values = {each.name: torch.full((queries,), torch.nan, dtype=torch.float64) for each in asked}
-        self.relevant, self.tied = (torch.zeros(queries, dtype=torch.int64) for _ in range(2))
-        self.undecided = torch.zeros(queries, dtype=torch.bool)
-
-    def take(self, block: Block) -> None:
-        rows, places = block.rows.cpu(), Places.of(block)
-        self.relevant[rows] = places.relevant.cpu()
-        self.tied[rows] = places.tied().cpu()
-        ranked = self.photos - (block.excluded >= 0).long()
-        self.undecided[rows] = ((places.equal == ranked[:, None]) & places.valid).any(dim=1).cpu()
-        resolved = places.resolved(self.ties)
-        for each in self.asked:
-            self.values[each.name][rows] = each.of(resolved).cpu()
+    return found.values(told.labels, scorer.similarity)
 
 
 def _check_settings(names: tuple[str, ...], similarity: str, ties: str, chunk: int | None) -> None:

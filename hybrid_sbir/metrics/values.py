@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from hybrid_sbir.metrics.similarity import Similarity
 
 @dataclass(frozen=True)
 class RankingValues:
-    """What :func:`~hybrid_sbir.metrics.ranking_metrics` found, on the CPU.
+    """What :func:`~hybrid_sbir.metrics.ranking_metrics` or ``scored_metrics`` found, on the CPU.
 
     A query without a relevant photo has no value: NaN here, left out of every mean and counted by :meth:`remarks`.
     Means are rounded once, from the exact sum, so the order of the queries does not show in them.
@@ -24,7 +25,7 @@ class RankingValues:
         tied: how many of those share their score with an irrelevant photo, (Q,), int64.
         undecided: whether all photos have one score for the query, (Q,), bool.
         photos: size of the catalogue.
-        similarity: what photos were ranked by.
+        similarity: what photos were ranked by; "given" where their scores were.
         ties: what a tie counts as.
     """
 
@@ -34,7 +35,7 @@ class RankingValues:
     tied: Tensor
     undecided: Tensor
     photos: int
-    similarity: Similarity
+    similarity: Similarity | Literal["given"]
     ties: Ties
 
     def __getitem__(self, name: str) -> Tensor:
