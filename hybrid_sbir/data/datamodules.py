@@ -11,11 +11,12 @@ from hybrid_sbir.data.datamodule import ClassificationData, Part
 from hybrid_sbir.data.embedded import CLASSES, EmbeddedStore
 from hybrid_sbir.data.listfile import read_mapping
 from hybrid_sbir.data.prepared import ImageNet, Prepared, QuickDraw, TUBerlin
+from hybrid_sbir.data.sketch_photo import SketchPhotoData
 from hybrid_sbir.data.splits import Parts, kfold, random80, stratified80
 from hybrid_sbir.data.stores.file_store import FolderStore, ListStore, class_folders
 from hybrid_sbir.data.stores.store import SelectedStore, Store
 
-__all__ = ["Embedded", "Folder", "ImageNet", "ListFiles", "Prepared", "QuickDraw", "TUBerlin"]
+__all__ = ["Embedded", "Folder", "ImageNet", "ListFiles", "Prepared", "QuickDraw", "SketchPhotoData", "TUBerlin"]
 
 _PARTS = {"train", "val", "test"}
 

@@ -114,12 +114,18 @@ def normalise(batch: PixelBatch, transform: Transform) -> ClassificationBatch:
     return ClassificationBatch(transform.normalise(batch.pixels), label, index)
 
 
-def keyed_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
+def keyed_rng(seed: int, epoch: int, index: int, role: int = 0) -> np.random.Generator:
     """Return the random numbers of a key; streams of different keys never meet.
 
     Philox (Salmon et al., SC 2011), its key made of seed and epoch, its counter starting at a place of the index's own.
+
+    Args:
+        seed: below 2^64, as the others.
+        epoch: when.
+        index: of a sample, or a place in the epoch.
+        role: tells apart several images that share an index: a pair's sketch and its photo.
     """
-    return np.random.Generator(np.random.Philox(counter=index << 192, key=seed << 64 | epoch))
+    return np.random.Generator(np.random.Philox(counter=index << 192 | role << 128, key=seed << 64 | epoch))
 
 
 def stack(images: Sequence[np.ndarray]) -> np.ndarray:
