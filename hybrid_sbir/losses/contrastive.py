@@ -30,11 +30,12 @@ def contrastive_loss(sketch: Tensor, photo: Tensor, different: Tensor, margin: f
 def hard_negative_contrastive_loss(
     sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor, margin: float
 ) -> Tensor:
-    """The published form: 1/2 D^2 of the positive rows, 1/2 max(0, m - D)^2 of the hardest negatives of the batch.
+    """The published form: D^2 of the positive rows, max(0, m - D)^2 of the hardest negatives of the batch.
 
     Hardest are the N / 2 smallest (rounded down) of the distances of all sketches to all photos of other classes,
-    whether their rows belong together or not. The mean is over positive rows and hard negatives together. Ties at the
-    last place are kept in an order of their own.
+    whether their rows belong together or not. The half and the mean, over positive rows and hard negatives together,
+    are those of :func:`contrastive_loss`: of a batch, half of which are positive, the hard negatives take the places of
+    the drawn ones.
 
     Args:
         sketch: embeddings, (N, E).

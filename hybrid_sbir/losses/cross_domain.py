@@ -57,7 +57,7 @@ class CrossDomainLoss(nn.Module, ABC):
             own: which reference is the anchor itself, and so no pair, (A,); None if none is.
 
         Returns:
-            A scalar; 0, with gradients of 0, where no anchor has both a positive and a negative.
+            A scalar; 0, with gradients of 0, where there is no positive pair or no negative one.
         """
         positive, negative = pair_masks(anchor_label, reference_label, own)
         with torch.autocast(anchor.device.type, enabled=False):
@@ -84,5 +84,7 @@ def pair_masks(anchor_label: Tensor, reference_label: Tensor, own: Tensor | None
         own: the reference that is the anchor itself, and is in neither mask, (A,).
     """
     alike = anchor_label.unsqueeze(1) == reference_label
-    positive = alike if own is None else alike.scatter(1, own.unsqueeze(1), False)
-    return positive, ~alike
+    if own is None:
+        return alike, ~alike
+    place = torch.arange(len(reference_label), device=own.device)
+    return alike & (own.unsqueeze(1) != place), ~alike

@@ -55,8 +55,8 @@ class LibraryLoss(CrossDomainLoss):
 
         The library takes a batch with one positive and one negative pair in all for one without any.
         """
-        counted = positive.any(dim=1, keepdim=True) & negative.any(dim=1, keepdim=True)
-        positive, negative = self.mine(anchor.detach(), reference.detach(), positive & counted, negative & counted)
+        if positive.numel():
+            positive, negative = self.mine(anchor.detach(), reference.detach(), positive, negative)
         pairs = (*positive.nonzero(as_tuple=True), *negative.nonzero(as_tuple=True))
         if not len(pairs[0]) or not len(pairs[2]):
             return (anchor.sum() + reference.sum()) * 0
@@ -144,7 +144,7 @@ class ProxyAnchor(nn.Module):
                 f"there are proxies for classes 0 to {classes - 1}; got {int(label.min())} to {int(label.max())}"
             )
         with torch.autocast(embedding.device.type, enabled=False):
-            return self.loss(embedding.to(self.proxies.dtype), label)
+            return self.loss(embedding.to(self.proxies.dtype), label.long())
 
 
 def build(kind: str, *arguments: Any, **settings: Any) -> nn.Module:

@@ -10,7 +10,7 @@ _EMPTY = -1
 
 
 class EmbeddingMemory(nn.Module):
-    """The last ``size`` embeddings and their labels, newest batch first, without gradients.
+    """The last ``size`` embeddings and their labels, first in, first out, without gradients.
 
     Both are buffers, so a checkpoint restores them exactly and they follow the module to another device or type.
 
@@ -20,7 +20,7 @@ class EmbeddingMemory(nn.Module):
 
     Attributes:
         embedding: (S, E).
-        label: (S,), int64; -1 in places that were never filled.
+        label: (S,), int64; -1 in places that were never filled, which come first.
     """
 
     embedding: Tensor
@@ -31,12 +31,11 @@ class EmbeddingMemory(nn.Module):
         self.register_buffer("embedding", torch.zeros(size, embedding_size))
         self.register_buffer("label", torch.full((size,), _EMPTY))
 
-    @torch.no_grad()
-    def push(self, embedding: Tensor, label: Tensor) -> None:
-        """Put a batch (N, E), (N,) in front; the oldest fall out.
+    def check(self, embedding: Tensor) -> None:
+        """Require embeddings (N, E) that fit in.
 
         Raises:
-            ValueError: if it does not fit in.
+            ValueError: if they do not.
         """
         size, dimensions = self.embedding.shape
         if len(embedding) > size or embedding.shape[1] != dimensions:
@@ -44,14 +43,18 @@ class EmbeddingMemory(nn.Module):
                 f"a memory of {size} embeddings of {dimensions} dimensions got {tuple(embedding.shape)}: give it "
                 "room for a batch (of all processes) and the network's embedding_size"
             )
-        kept = size - len(embedding)  # new tensors, not views: a view would keep, and save, what fell out
-        self.embedding = torch.cat([embedding.to(self.embedding), self.embedding[:kept]])
-        self.label = torch.cat([label.to(self.label), self.label[:kept]])
+
+    @torch.no_grad()
+    def push(self, embedding: Tensor, label: Tensor) -> None:
+        """Append a batch (N, E), (N,); the oldest fall out."""
+        # New tensors, not views: a view would keep, and save, what fell out.
+        self.embedding = torch.cat([self.embedding[len(label) :], embedding.to(self.embedding)])
+        self.label = torch.cat([self.label[len(label) :], label.to(self.label)])
 
     def stored(self) -> tuple[Tensor, Tensor]:
-        """Embeddings and labels so far, newest batch first: (F, E), (F,) with F at most S."""
-        filled = int((self.label != _EMPTY).sum())
-        return self.embedding[:filled], self.label[:filled]
+        """Embeddings and labels so far, the oldest first: (F, E), (F,) with F at most S."""
+        empty = int((self.label == _EMPTY).sum())
+        return self.embedding[empty:], self.label[empty:]
 
 
 class CrossBatchMemory(nn.Module):
@@ -101,6 +104,8 @@ class CrossBatchMemory(nn.Module):
         check_labelled(sketch, photo, sketch_label, photo_label)
         if not self.training:
             return self.loss(sketch, photo, sketch_label, photo_label)
+        self.sketches.check(sketch)
+        self.photos.check(photo)
         self.sketches.push(sketch, sketch_label)
         self.photos.push(photo, photo_label)
         self.steps = self.steps + 1
@@ -114,8 +119,10 @@ class CrossBatchMemory(nn.Module):
         if not self.loss.within:
             to_photos = self.loss.against(sketch, sketch_label, photos, photo_labels)
             return (to_photos + self.loss.against(photo, photo_label, sketches, sketch_labels)) / 2
-        place = torch.arange(len(sketch) + len(photo), device=sketch.device)  # the newest come first in each memory
-        own = torch.where(place < len(sketch), place, place - len(sketch) + len(sketches))
+        # The batch is what came last into each memory.
+        to_sketch = torch.arange(len(sketches) - len(sketch), len(sketches), device=sketch.device)
+        to_photo = torch.arange(len(photos) - len(photo), len(photos), device=photo.device) + len(sketches)
+        own = torch.cat([to_sketch, to_photo])
         anchors, labels = torch.cat([sketch, photo]), torch.cat([sketch_label, photo_label])
         return self.loss.against(
             anchors, labels, torch.cat([sketches, photos]), torch.cat([sketch_labels, photo_labels]), own

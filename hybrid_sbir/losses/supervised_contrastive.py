@@ -10,9 +10,11 @@ class SupervisedContrastive(CrossDomainLoss):
     """Supervised contrastive loss (Khosla et al., NeurIPS 2020, equation 2, L_out), across domains.
 
     -1/|P(i)| sum over positives p of log(exp(s_ip / t) / sum over references r of exp(s_ir / t)), the mean over anchors
-    i that have both a positive and a negative. Written here and not taken from pytorch-metric-learning: the same values
-    in less than half the time (0.4 ms against 1.1 ms for 128 anchors and references, forward and backward on one core),
-    and without lists of pairs, for which a GPU would have to wait.
+    i that have both a positive and a negative (others have nothing to be told apart).
+
+    Written here and not taken from pytorch-metric-learning: the same values in less than half the time (0.4 ms against
+    1.1 ms for 128 anchors and references, forward and backward on one core), and without lists of pairs, for which a
+    GPU would have to wait.
 
     Args:
         temperature: t; the smaller, the more the hardest negatives count. The paper's best was 0.1.
