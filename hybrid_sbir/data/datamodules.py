@@ -12,11 +12,23 @@ from hybrid_sbir.data.embedded import CLASSES, EmbeddedStore
 from hybrid_sbir.data.listfile import read_mapping
 from hybrid_sbir.data.prepared import ImageNet, Prepared, QuickDraw, TUBerlin
 from hybrid_sbir.data.sketch_photo import SketchPhotoData
+from hybrid_sbir.data.sketchy import Sketchy
 from hybrid_sbir.data.splits import Parts, kfold, random80, stratified80
 from hybrid_sbir.data.stores.file_store import FolderStore, ListStore, class_folders
 from hybrid_sbir.data.stores.store import SelectedStore, Store
+from hybrid_sbir.data.undivided import ALL, check_divided
 
-__all__ = ["Embedded", "Folder", "ImageNet", "ListFiles", "Prepared", "QuickDraw", "SketchPhotoData", "TUBerlin"]
+__all__ = [
+    "Embedded",
+    "Folder",
+    "ImageNet",
+    "ListFiles",
+    "Prepared",
+    "QuickDraw",
+    "SketchPhotoData",
+    "Sketchy",
+    "TUBerlin",
+]
 
 _PARTS = {"train", "val", "test"}
 
@@ -30,7 +42,8 @@ class Folder(ClassificationData):
         Args:
             root: the folder.
             split: how one folder of class folders is divided: ``stratified80``, ``random80``, ``kfold5_0`` ...
-                ``kfold5_4``; not used where there are ``train`` and ``val``.
+                ``kfold5_4``, or ``all``: not at all, every part is the whole (a test set); not used where there are
+                ``train`` and ``val``.
             split_seed: of that division.
             options: see :class:`~hybrid_sbir.data.datamodule.ClassificationData`.
 
@@ -42,21 +55,34 @@ class Folder(ClassificationData):
         self.split = split
         self.split_seed = split_seed
         folders = set(class_folders(root))
-        self._divided = folders <= _PARTS and {"train", "val"} <= folders
-        if not self._divided:
+        self._has_parts = folders <= _PARTS and {"train", "val"} <= folders
+        if self.divided:
             divide(np.zeros(5, np.int64), split, split_seed)
         super().__init__(**options)
 
     def all_classes(self) -> tuple[str, ...]:
         """Return the names of the class folders."""
-        return class_folders(self.root / "train" if self._divided else self.root)
+        return class_folders(self.root / "train" if self._has_parts else self.root)
+
+    def setup(self, stage: str) -> None:
+        """See :class:`~hybrid_sbir.data.datamodule.ClassificationData`; a set that is not divided is not trained on."""
+        if stage == "fit":
+            check_divided(self)
+        super().setup(stage)
 
     def open_part(self, part: Part) -> Store:
         """Return one part; without a test part, validation's."""
-        if self._divided:
+        if self._has_parts:
             return FolderStore(self.root / self._existing(part), self.all_classes())
+        if not self.divided:
+            return self._whole
         rows = divide(self._whole.labels, self.split, self.split_seed)["train" if part == "train" else "val"]
         return SelectedStore(self._whole, rows)
+
+    @property
+    def divided(self) -> bool:
+        """Whether training and validation are different samples."""
+        return self._has_parts or self.split != ALL
 
     @cached_property
     def _whole(self) -> FolderStore:
@@ -79,7 +105,7 @@ def divide(labels: np.ndarray, split: str, seed: int) -> Parts:
         return kfold(labels, seed, 5)[int(fold[1])]
     splits = {"random80": random80, "stratified80": stratified80}
     if split not in splits:
-        raise ValueError(f"unknown split '{split}'; known: {', '.join(splits)}, kfold5_0 to kfold5_4")
+        raise ValueError(f"unknown split '{split}'; known: {', '.join(splits)}, kfold5_0 to kfold5_4, all")
     return splits[split](labels, seed)
 
 

@@ -11,6 +11,7 @@ from hybrid_sbir.data.manifest import Manifest
 from hybrid_sbir.data.stores.drawing_store import BitmapStore, StrokeStore
 from hybrid_sbir.data.stores.file_store import FileStore
 from hybrid_sbir.data.stores.store import SelectedStore, Store, fingerprint
+from hybrid_sbir.data.undivided import ALL, check_divided
 
 
 class Prepared(ClassificationData):
@@ -27,7 +28,7 @@ class Prepared(ClassificationData):
         Args:
             name: its folder below ``root``.
             root: the folder of all prepared data sets.
-            split: the name of a split.
+            split: the name of a split, or ``all``: every part is the whole data set (a test set).
             options: see :class:`~hybrid_sbir.data.datamodule.ClassificationData`.
 
         Raises:
@@ -40,14 +41,27 @@ class Prepared(ClassificationData):
 
     def all_classes(self) -> tuple[str, ...]:
         """Return the classes of the split."""
-        return self.manifest.split_classes(self.split)
+        return self.manifest.classes if self.split == ALL else self.manifest.split_classes(self.split)
+
+    def setup(self, stage: str) -> None:
+        """See :class:`~hybrid_sbir.data.datamodule.ClassificationData`; a set that is not divided is not trained on."""
+        if stage == "fit":
+            check_divided(self)
+        super().setup(stage)
 
     def open_part(self, part: Part) -> Store:
         """Return one part of the split; where it has no test part, validation's."""
+        if self.split == ALL:
+            return self.open_listed(*self.manifest.index())
         known = self.manifest.splits[self.split]["parts"]
         return self.open_listed(
             *self.manifest.split_part(self.split, "val" if part == "test" and part not in known else part)
         )
+
+    @property
+    def divided(self) -> bool:
+        """Whether training and validation are different samples."""
+        return self.split != ALL
 
     def open_listed(self, paths: list[str], labels: np.ndarray) -> Store:
         """Return the store of these samples."""

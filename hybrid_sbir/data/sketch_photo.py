@@ -13,6 +13,7 @@ from hybrid_sbir.data.pairing.matched import matched, matched_test
 from hybrid_sbir.data.pairing.training import Drawing, Level, TrainingPart
 from hybrid_sbir.data.stores.store import fingerprint
 from hybrid_sbir.data.transforms import CentreView, Transform, preset
+from hybrid_sbir.data.undivided import check_divided
 
 _EVALUATED: dict[str, tuple[EvalPart, ...]] = {"fit": ("val",), "validate": ("val",)}
 
@@ -101,7 +102,8 @@ class SketchPhotoData(RetrievalData):
 
         Raises:
             ClassMapError: if a map cannot be used.
-            ValueError: if a setting is out of its range, or there are too few common classes.
+            ValueError: if a setting is out of its range, there are too few common classes, or ``sketches`` or
+                ``photos`` do not keep validation apart.
         """
         super().__init__(batch_size, num_workers, seed)
         self.drawing = Drawing(sampling, per_class, level, pseudo_sketches)
@@ -112,6 +114,8 @@ class SketchPhotoData(RetrievalData):
         names["test"] = (sketch_test, photo_eval)
         self._transforms = {part: (preset(s, size, 3), preset(p, size, 3)) for part, (s, p) in names.items()}
         stored = {"pack": pack, "drawn_side": pack_side or CentreView.proportional(size).shorter_side}
+        for source in (sketches, photos):
+            check_divided(source)
         self._sets = matched("training", sketches, photos, class_map, stored)
         self._test_sets = matched_test(test_sketches, test_photos, test_photo_map, stored)
         self._test_class_map = test_class_map
