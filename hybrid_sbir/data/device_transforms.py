@@ -26,7 +26,7 @@ class ViewedBatch(NamedTuple):
 
     Attributes:
         pixels: (N, H, W) if all are grey, else (N, H, W, 3), uint8; smaller images lie at the top left.
-        view: the fields of :class:`~hybrid_sbir.data.transforms.View` in their order, (N, 10), float32.
+        view: the fields of :class:`~hybrid_sbir.data.transforms.View` in their order, (N, 11), float32.
         label: class numbers, (N,), int64.
         index: the samples' positions in their data set, (N,), int64.
     """
@@ -71,7 +71,7 @@ def render(batch: ViewedBatch, transform: Transform) -> ClassificationBatch:
     drawn = rows.unsqueeze(1) @ planes.to(torch.float32) @ columns.unsqueeze(1).transpose(2, 3)
     if isinstance(transform.geometry, SquareView):
         covered = (rows.sum(2) > 0).unsqueeze(2) & (columns.sum(2) > 0).unsqueeze(1)
-        drawn = drawn.masked_fill(~covered.unsqueeze(1), 255.0)
+        drawn = torch.where(covered.unsqueeze(1), drawn, view["blank"].view(-1, 1, 1, 1))
     if transform.geometry.degrees:
         drawn = _turn(drawn, view["angle"])
     image = transform.normalise(drawn.squeeze(1) if grey else drawn.permute(0, 2, 3, 1))

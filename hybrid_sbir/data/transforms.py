@@ -1,5 +1,13 @@
 """Named presets of preprocessing: image and random numbers -> normalised tensor.
 
+The thesis's (its section 4): ``classification_*``, ``imagenet_*``, ``photo_train`` and ``photo_eval``, and of sketches
+``sketch_train``, ``sketch_eval`` (validation) and ``sketch_test``, which differ from each other and crop sketches that
+are not square; ``sketch_eval_black`` and ``sketch_test_black`` give those black borders, as the published code did.
+
+For sketches in one way everywhere, and whole: ``sketch_square_train`` and ``sketch_square_eval``, on a white square.
+Colours stay. A drawing on dark paper stays one, unless ``sketch_square_eval_any_paper`` is asked to turn it round. Whole
+photos: ``photo_square_eval`` on a white square, ``photo_squeezed_eval`` made square.
+
 Most decide on a :class:`View` of the image (which part, how large, mirrored, turned) and then draw it, so that the same
 decision can be drawn by Pillow here or by an accelerator (``device_transforms``).
 
@@ -88,8 +96,13 @@ _PRESETS: dict[str, tuple[Callable[[int], Geometry], tuple[tuple[float, ...], tu
     "sketch_train": (lambda size: RandomView(size, (0.9, 1.0), degrees=20.0), IMAGENET),
     "sketch_eval": (lambda size: CentreView(size, size), IMAGENET),  # the published validation: no crop of strokes
     "sketch_test": (CentreView.proportional, IMAGENET),  # the published final test
+    "sketch_eval_black": (SquareView.black_borders, IMAGENET),  # the same, and of what is not square
+    "sketch_test_black": (SquareView.black_borders_cut, IMAGENET),
     "sketch_square_train": (StrokeAugmentation, IMAGENET),
     "sketch_square_eval": (SquareView, IMAGENET),
+    "sketch_square_eval_any_paper": (SquareView.of_any_paper, IMAGENET),
+    "photo_square_eval": (SquareView, IMAGENET),
+    "photo_squeezed_eval": (SquareView.squeezed, IMAGENET),
 }
 
 
@@ -99,7 +112,7 @@ def list_presets() -> list[str]:
 
 
 def preset(name: str, size: int = 224, channels: int | None = None) -> Transform:
-    """Build one of the thesis's transforms.
+    """Build a transform by its name.
 
     Other sides than 224 keep its proportions: the shorter side before a centre crop is ``round(size * 256 / 224)``.
 

@@ -10,6 +10,8 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 from PIL import Image
 
+from hybrid_sbir.data.paper import on_white
+
 _EVAL_RATIO = 256 / 224  # shorter side before the centre crop, over the crop's side
 _TRIES = 10
 
@@ -20,9 +22,10 @@ class View(NamedTuple):
     Attributes:
         left, top, right, bottom: the part that is used, in pixels of the image.
         width, height: the size it is scaled to.
-        x, y: where in that the output's S x S window begins; where it begins before, the image lies on a white sheet.
+        x, y: where in that the output's S x S window begins.
         mirror: flip left and right.
         angle: turn by so many degrees counter-clockwise, uncovered corners white.
+        blank: the grey level where the window leaves the image.
     """
 
     left: int
@@ -35,6 +38,7 @@ class View(NamedTuple):
     y: int = 0
     mirror: bool = False
     angle: float = 0.0
+    blank: int = 255
 
 
 class Geometry(Protocol):
@@ -156,24 +160,65 @@ class CentreView(_Viewed):
 
 @dataclass(frozen=True)
 class SquareView(_Viewed):
-    """The whole image: nothing is cut off, whatever its shape.
+    """The whole image on a square sheet: nothing is cut off, whatever its shape.
 
     Attributes:
         size: S.
-        squeeze: scale both sides to S; otherwise the longer side becomes S and the rest is white, left and right or
-            above and below.
+        squeeze: scale both sides alike to S; otherwise the longer side fills the square and the rest of it is blank,
+            half on each side.
+        any_paper: turn drawings on dark paper (see :func:`~hybrid_sbir.data.paper.on_white`) into dark on white.
+        blank: the grey level of what no image covers.
+        longer_side: the longer side before S x S are cut out of the middle; by default S, which cuts off nothing.
     """
 
     size: int
     squeeze: bool = False
+    any_paper: bool = False
+    blank: int = 255
+    longer_side: int | None = None
     random: ClassVar[bool] = False
     degrees: ClassVar[float] = 0.0
 
+    @classmethod
+    def black_borders(cls, size: int) -> "SquareView":
+        """Return what the published validation did to sketches that are not square."""
+        return cls(size, blank=0)
+
+    @classmethod
+    def black_borders_cut(cls, size: int) -> "SquareView":
+        """Return what the published final test did to sketches that are not square."""
+        return cls(size, blank=0, longer_side=round(size * _EVAL_RATIO))
+
+    @classmethod
+    def squeezed(cls, size: int) -> "SquareView":
+        """Return a view that changes the image's shape to a square."""
+        return cls(size, squeeze=True)
+
+    @classmethod
+    def of_any_paper(cls, size: int) -> "SquareView":
+        """Return a view that makes white on black black on white."""
+        return cls(size, any_paper=True)
+
     def view(self, width: int, height: int, rng: np.random.Generator | None = None) -> View:
-        """Return the view of an image of this size."""
-        longer = max(width, height)
-        w, h = (self.size if self.squeeze else max(1, round(side * self.size / longer)) for side in (width, height))
-        return View(0, 0, width, height, w, h, -((self.size - w) // 2), -((self.size - h) // 2))
+        """Return the view of an image of this size.
+
+        Raises:
+            TypeError: if dark paper is to be found, which needs the image itself; the message says what to do.
+        """
+        if self.any_paper:
+            raise TypeError("the paper's colour is looked at by the host; set augment_on to 'host'")
+        return self._view(width, height)
+
+    def drawn(self, image: Image.Image, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Return the image's 8-bit pixels, (S, S) of an image of mode L, (S, S, 3) of RGB."""
+        image = on_white(image) if self.any_paper else image
+        return np.asarray(draw(image, self._view(*image.size), self.size))
+
+    def _view(self, width: int, height: int) -> View:
+        longer, side = max(width, height), self.longer_side or self.size
+        w, h = (side if self.squeeze else max(1, round(length * side / longer)) for length in (width, height))
+        x, y = ((length - self.size) // 2 for length in (w, h))
+        return View(0, 0, width, height, w, h, x, y, blank=self.blank)
 
 
 def draw(image: Image.Image, view: View, size: int) -> Image.Image:
@@ -184,7 +229,7 @@ def draw(image: Image.Image, view: View, size: int) -> Image.Image:
     if image.size != (view.width, view.height):
         image = image.resize((view.width, view.height), Image.Resampling.BILINEAR)
     if view.x < 0 or view.y < 0 or view.width < view.x + size or view.height < view.y + size:
-        sheet = Image.new(image.mode, (size, size), "white")
+        sheet = Image.new(image.mode, (size, size), (view.blank,) * len(image.getbands()))
         sheet.paste(image, (-view.x, -view.y))
         image = sheet
     elif image.size != (size, size):

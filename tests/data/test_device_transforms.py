@@ -65,7 +65,9 @@ def both(store, transform, device, seed=1):
     return host, type(drawn)(*(tensor.cpu() for tensor in drawn))
 
 
-VIEWS = [name for name in list_presets() if name not in ("sketch_train", "sketch_square_train")]
+TURNING = ("sketch_train",)
+HOST_ONLY = ("sketch_square_train", "sketch_square_eval_any_paper")
+VIEWS = [name for name in list_presets() if name not in TURNING + HOST_ONLY]
 
 
 @pytest.mark.parametrize("sizes", SIZES)
@@ -89,6 +91,12 @@ def test_turning_agrees_with_the_host_but_on_the_edge_of_a_pixel(device):
     assert (difference > 1.01).float().mean() < 0.005
     corners = levels(drawn, transform)[:, :, 0, 0]
     assert ((corners - 255).abs().amax(1) < 1e-3).sum() >= 4, "white where nothing is"
+
+
+@pytest.mark.parametrize("name", HOST_ONLY)
+def test_what_must_see_the_strokes_is_refused(name):
+    with pytest.raises(TypeError, match="set augment_on to 'host'"):
+        ViewedDataset(Pictures([(40, 40)], 1), preset(name, 32)).read([(0, 0)])
 
 
 def test_grey_images_travel_in_one_plane_and_become_three():
