@@ -1,4 +1,4 @@
-"""Label smoothing in both conventions: an explicit loop, their relation, the gradient, the refusals."""
+"""Label smoothing in both conventions: an explicit loop, their relation, the gradient; cross-entropies of branches."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from hybrid_sbir.losses import smoothed_cross_entropy
+from hybrid_sbir.losses import classification_loss, smoothed_cross_entropy
 
 
 def loop_oracle(logits, label, amount, smoothing):
@@ -64,3 +64,32 @@ def test_huge_logits_stay_finite():
 def test_refusals(amount, smoothing, classes, words):
     with pytest.raises(ValueError, match=words):
         smoothed_cross_entropy(torch.zeros(2, classes), torch.zeros(2, dtype=torch.int64), amount, smoothing)
+
+
+def scored(rows, seed):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(rows, 5, generator=generator, dtype=torch.float64)
+    return logits, torch.randint(5, (rows,), generator=generator)
+
+
+@pytest.mark.parametrize("smoothing", ["published", "pytorch"])
+def test_branches_share_the_loss_as_published(smoothing):
+    sketch, positive, negative = scored(6, 0), scored(4, 1), scored(9, 2)
+    entropy = [loop_oracle(*each, 0.1, smoothing) for each in (sketch, positive, negative)]
+    pairs = classification_loss(sketch, positive, smoothing=smoothing)
+    assert pairs.item() == pytest.approx(0.5 * (entropy[0] + entropy[1]), rel=1e-12)
+    triplets = classification_loss(sketch, positive, negative, smoothing=smoothing)
+    assert triplets.item() == pytest.approx(0.5 * entropy[0] + 0.25 * entropy[1] + 0.25 * entropy[2], rel=1e-12)
+    plain = classification_loss(sketch, positive, amount=0.0)
+    assert torch.allclose(plain, (F.cross_entropy(*sketch) + F.cross_entropy(*positive)) / 2, rtol=1e-12)
+
+
+def test_branches_get_gradients():
+    (sketch, sketch_label), (photo, photo_label) = scored(3, 0), scored(4, 1)
+    inputs = sketch.requires_grad_(), photo.requires_grad_()
+    assert torch.autograd.gradcheck(lambda s, p: classification_loss((s, sketch_label), (p, photo_label)), inputs)
+
+
+def test_branches_need_photos():
+    with pytest.raises(ValueError, match="needs the photos'"):
+        classification_loss(scored(3, 0))

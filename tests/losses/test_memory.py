@@ -71,9 +71,7 @@ def test_equals_the_librarys_memory():
         queues = zip(theirs, (is_photo, ~is_photo), strict=True)
         return sum(queue(both, label, enqueue_mask=mask) for queue, mask in queues) / 2
 
-    for seed in range(
-        9
-    ):  # every anchor has both kinds of pairs: of one without a negative the library thinks otherwise
+    for seed in range(9):  # every anchor has a positive and a negative; the library counts some without
         one = batch(5, 4 + seed % 3, classes=2, seed=seed, dtype=torch.float32)
         found, other = gradients(ours, *one), gradients(expected, *one)
         assert torch.allclose(found[0], other[0], rtol=1e-5)
