@@ -5,8 +5,8 @@ The thesis's (its section 4): ``classification_*``, ``imagenet_*``, ``photo_trai
 are not square; ``sketch_eval_black`` and ``sketch_test_black`` give those black borders, as the published code did.
 
 For sketches in one way everywhere, and whole: ``sketch_square_train`` and ``sketch_square_eval``, on a white square.
-Colours stay. A drawing on dark paper stays one, unless ``sketch_square_eval_any_paper`` is asked to turn it round. Whole
-photos: ``photo_square_eval`` on a white square, ``photo_squeezed_eval`` made square.
+Colours stay. A drawing on dark paper stays one, unless ``sketch_square_eval_any_paper`` is asked to turn it round.
+Whole photos: ``photo_square_eval`` on a white square, ``photo_squeezed_eval`` made square.
 
 Most decide on a :class:`View` of the image (which part, how large, mirrored, turned) and then draw it, so that the same
 decision can be drawn by Pillow here or by an accelerator (``device_transforms``).

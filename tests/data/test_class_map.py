@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid_sbir.data.class_map import ClassMapError, match_classes, read_class_map
@@ -73,6 +73,7 @@ def test_entries_of_other_classes_are_said_not_refused():
 names = st.lists(st.sampled_from([f"{a}{b}" for a in "abc" for b in ("", " x", "_x", "y")]), unique=True)
 
 
+@settings(deadline=None)
 @given(names, names, st.dictionaries(st.sampled_from("abc"), st.sampled_from(["d", "e", None])))
 def test_every_class_is_in_a_pair_or_alone(sketches, photos, table):
     matching = match_classes(sketches, photos, table)

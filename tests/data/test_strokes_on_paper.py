@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -23,6 +23,7 @@ def ink_of(pixels):
     return float((255 - darkest(pixels).astype(int)).sum())
 
 
+@settings(deadline=None)
 @given(PAGES)
 def test_every_pixel_of_ink_is_between_points_of_the_outline(pixels):
     points = outline(pixels)
@@ -46,6 +47,7 @@ def test_light_yellow_is_ink_and_a_scans_grey_paper_is_not():
     assert outline(pixels).min(0).tolist() == [(3.5 - 4) / 8, (2.5 - 4) / 8]
 
 
+@settings(deadline=None)
 @given(PAGES, st.floats(0, 3), st.floats(1, 4))
 def test_wider_and_stronger_lines_only_darken(pixels, radius, weight):
     assert (thicken(pixels, weight, radius) <= pixels).all()
@@ -74,6 +76,7 @@ def test_weight_multiplies_the_ink_up_to_black():
     assert thicken(pixels, 0.5, 0.0).tolist() == [[255, 230, 205, 155]]
 
 
+@settings(deadline=None)
 @given(PAGES, st.floats(0, 1), st.floats(0, 8), st.integers(0, 9))
 def test_at_most_a_share_of_the_ink_is_erased(pixels, share, radius, seed):
     before = pixels.copy()

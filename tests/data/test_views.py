@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -16,6 +16,7 @@ def sheet(width, height, level=0, mode="L"):
     return Image.new(mode, (width, height), level if mode == "L" else (level,) * 3)
 
 
+@settings(deadline=None)
 @given(SIDES, SIDES, st.sampled_from([1, 8, 31, 64]))
 def test_the_whole_image_in_the_middle_of_a_white_square(width, height, size):
     pixels = SquareView(size).drawn(sheet(width, height))
@@ -29,6 +30,7 @@ def test_the_whole_image_in_the_middle_of_a_white_square(width, height, size):
         assert abs(places[0] - (size - 1 - places[-1])) <= 1, "as much white on either side"
 
 
+@settings(deadline=None)
 @given(SIDES, SIDES, st.integers(0, 3), st.sampled_from(["L", "RGB"]))
 def test_a_mark_in_any_corner_is_seen(width, height, corner, mode):
     image = sheet(width, height, 255, mode)
@@ -41,6 +43,7 @@ def test_a_mark_in_any_corner_is_seen(width, height, corner, mode):
         assert (view.drawn(image) < 255).any()
 
 
+@settings(deadline=None)
 @given(SIDES, SIDES)
 def test_squeezing_fills_the_square(width, height):
     assert (SquareView.squeezed(16).drawn(sheet(width, height)) == 0).all()
