@@ -109,6 +109,8 @@ class SketchPhotoData(RetrievalData):
         self.drawing = Drawing(sampling, per_class, level, pseudo_sketches)
         self.split_seed, self.drop_last = split_seed, drop_last
         self.val_queries_per_class = val_queries_per_class
+        if split_seed < 0:
+            raise ValueError(f"split_seed must not be negative, got {split_seed}")
         _check_positive(size=size, pack_side=pack_side, val_queries_per_class=val_queries_per_class)
         names = {"train": (sketch_train, photo_train), "val": (sketch_eval, photo_eval)}
         names["test"] = (sketch_test, photo_eval)

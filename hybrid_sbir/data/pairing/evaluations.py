@@ -9,7 +9,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from hybrid_sbir.batch import RetrievalSet
 from hybrid_sbir.data.class_map import ClassMap, match_classes
 from hybrid_sbir.data.datamodule import MissingClassWarning
-from hybrid_sbir.data.pairing.matched import MatchedSets
+from hybrid_sbir.data.pairing.matched import ClassMismatchWarning, MatchedSets
 from hybrid_sbir.data.pairing.stores import few_of_each
 from hybrid_sbir.data.stores.store import Store
 
@@ -67,8 +67,13 @@ def other_test(sets: MatchedSets, training: Sequence[str], class_map: ClassMap |
         class_map: matches their names with the test's, see :func:`~hybrid_sbir.data.class_map.match_classes`.
     """
     common = sets.common
-    met = match_classes(training, tuple(common.sketch_labels), class_map).sketch_of
-    seen = {common.sketch_labels[name] for name in met}
+    matching = match_classes(training, tuple(common.sketch_labels), class_map)
+    if matching.only_photo:
+        rank_zero_warn(
+            f"classes trained with ('sketches') and those of the test ('photos'): {matching.text}",
+            category=ClassMismatchWarning,
+        )
+    seen = {common.sketch_labels[name] for name in matching.sketch_of}
     groups = {"seen": tuple(sorted(seen)), "unseen": tuple(sorted({*range(len(common.names))} - seen))}
     said = RetrievalSet("test", common.names, {name: group for name, group in groups.items() if group})
     return Evaluation(said, sets.part("sketch", common.names, "test"), sets.part("photo", common.names, "test"))
