@@ -2,6 +2,7 @@
 
 from hybrid_sbir.callbacks.beginning import Beginning
 from hybrid_sbir.callbacks.checkpoints import Checkpoints
+from hybrid_sbir.callbacks.embeddings import EmbeddingsFile
 from hybrid_sbir.callbacks.loss_watch import LossWatch
 from hybrid_sbir.callbacks.predictions import PredictionsFile
 from hybrid_sbir.callbacks.randomness import StepRandomness
@@ -11,6 +12,7 @@ from hybrid_sbir.callbacks.signals import StopOnSignal
 __all__ = [
     "Beginning",
     "Checkpoints",
+    "EmbeddingsFile",
     "LossWatch",
     "PredictionsFile",
     "RunRecord",

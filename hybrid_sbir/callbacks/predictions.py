@@ -35,9 +35,11 @@ class PredictionsFile(Callback):
 
     def on_predict_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget earlier predictions."""
-        self._parts, self._images = [], {}
-        # Data sets are sorted by class more often than not: the first T would all be of one.
+        self._parts, self._images, self._chosen = [], {}, set()
         loader: Any = trainer.predict_dataloaders
+        if isinstance(loader, list):  # queries and a catalogue: EmbeddingsFile's
+            return
+        # Data sets are sorted by class more often than not: the first T would all be of one.
         count = len(loader.dataset)
         self._chosen = set(np.linspace(0, count - 1, min(self._thumbnails, count)).astype(int).tolist())
 
@@ -50,7 +52,9 @@ class PredictionsFile(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keep a batch's predictions, and the images that are among the chosen."""
+        """Keep a batch's predictions, and the images that are among the chosen; of retrieval nothing."""
+        if "probabilities" not in outputs:
+            return
         self._parts.append({name: value.cpu().numpy() for name, value in outputs.items()})
         for place, index in enumerate(batch.index.tolist()):
             if index in self._chosen:

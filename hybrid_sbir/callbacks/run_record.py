@@ -110,13 +110,14 @@ class RunRecord(Checkpoint):
         result = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         checkpoint = str(trainer.ckpt_path) if trainer.ckpt_path else None
         unsound = getattr(trainer.lightning_module, "non_finite", [])
+        details = getattr(trainer.lightning_module, "details", {})  # of a retrieval: each class's scores, remarks
         about = {
             "checkpoint": checkpoint,
             "data": _data(trainer),
             "device": device(trainer),
             "non_finite": len(unsound),
         }
-        record[verb] = about | result
+        record[verb] = about | result | ({"details": details} if details else {})
         _write_json(path, record)
 
     def _write(self, trainer: Trainer, finished: bool) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hybrid_sbir.cli.folder_lock import FolderError, lock, unlock
 
-_FILES = ("config.yaml", "metrics.csv", "metrics.json", "predictions.npz")
+_FILES = ("config.yaml", "metrics.csv", "metrics.json", "predictions.npz", "embeddings.npz", "refined.json")
 
 
 class RunFolder:

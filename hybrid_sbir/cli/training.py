@@ -4,6 +4,7 @@ import logging
 import warnings
 from inspect import isabstract
 from pathlib import Path
+from pydoc import locate
 from typing import Any, cast
 
 import yaml
@@ -19,6 +20,7 @@ import hybrid_sbir.tasks
 from hybrid_sbir.callbacks import (
     Beginning,
     Checkpoints,
+    EmbeddingsFile,
     LossWatch,
     PredictionsFile,
     RunRecord,
@@ -28,6 +30,7 @@ from hybrid_sbir.callbacks import (
 from hybrid_sbir.checkpoint_io import DurableCheckpointIO
 from hybrid_sbir.cli.messages import shorten
 from hybrid_sbir.cli.run_folder import RunFolder
+from hybrid_sbir.cli.run_name import default_name, inside
 from hybrid_sbir.cli.verbs import VERBS
 
 _ADVERTS = ("litlogger", "litmodels")
@@ -115,8 +118,11 @@ class TrainingCLI(LightningCLI):
                 "trainer.overfit_batches would replace the data's sampler, which keeps the order of a resumed run; "
                 "use trainer.limit_train_batches, or fewer classes: data.init_args.max_classes"
             )
-        config.name = config.name or _default_name(config)
-        self._folder = RunFolder(config.runs / _inside(config.name))
+        trains = _trains(config.model.class_path)
+        if not trains:
+            _check_untrained(self._verb, config)
+        config.name = config.name or default_name(config)
+        self._folder = RunFolder(config.runs / inside(config.name))
         _put_loggers_into(self._folder.path, config)
         # Processes that the first one starts come here later, when it has already written into the folder.
         first = not _get_rank()
@@ -126,6 +132,8 @@ class TrainingCLI(LightningCLI):
             found = (
                 self._folder.checkpoint(config.ckpt_path) if config.ckpt_path in ("best", "last") else config.ckpt_path
             )
+        elif not trains:
+            found = None  # in the folder there may be checkpoints of the model that it uses
         else:
             found = self._folder.to_evaluate(config.ckpt_path, bool(config.model.init_args.get("init_from")))
         self._recorded = yaml.safe_load(self._parser(self._verb).dump(config, skip_none=False)) | _ONCE
@@ -139,7 +147,7 @@ class TrainingCLI(LightningCLI):
             self._own_folder().put_aside()
 
     def predict(self, **kwargs: Any) -> None:
-        """Predict without keeping all results in memory: PredictionsFile writes them."""
+        """Predict without keeping all results in memory: PredictionsFile and EmbeddingsFile write them."""
         self.trainer.predict(**kwargs | {"return_predictions": False})
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -154,6 +162,7 @@ class TrainingCLI(LightningCLI):
             LossWatch(),
             StopOnSignal(checkpoints.save_last),
             PredictionsFile(),
+            EmbeddingsFile(),
             RunRecord(self._recorded, config.name, config.seed_everything, checkpoints.monitor, checkpoints.mode),
         ]
         plugins = _as_list(trainer.plugins)
@@ -190,19 +199,22 @@ _ONCE = {"ckpt_path": None, "overwrite": False}
 """What concerns one start of a run, and is not part of its recorded configuration."""
 
 
-def _inside(name: str) -> str:
-    """Refuse a name that leads out of the folder of all runs, or is that folder."""
-    if Path(name).is_absolute() or ".." in Path(name).parts or not Path(name).parts:
-        raise ValueError(f"--name is '{name}'; give a folder's name, or a path below --runs without '..'")
-    return name
+def _trains(class_path: str) -> bool:
+    """Whether the model is one that trains; others bring trained weights along (``init_from``)."""
+    model: Any = locate(class_path)
+    return model.configure_optimizers is not LightningModule.configure_optimizers
 
 
-def _default_name(config: Namespace) -> str:
-    """A name from the data's class and the model's backbone and activation."""
-    settings = config.model.init_args
-    backbone = settings.get("backbone")
-    words = [config.data.class_path.rsplit(".", 1)[-1].lower(), backbone if isinstance(backbone, str) else "custom"]
-    return "_".join([*words, *([settings.activation] if "activation" in settings else [])])
+def _check_untrained(verb: str, config: Namespace) -> None:
+    """Refuse to train a model that only evaluates, or to read a checkpoint of its own."""
+    name = config.model.class_path.rpartition(".")[2]
+    if verb == "fit":
+        raise ValueError(f"{name} trains nothing: validate, test or predict with it")
+    if config.ckpt_path is not None:
+        raise ValueError(
+            f"--ckpt_path is '{config.ckpt_path}', but {name} trains nothing and has no checkpoints; name what it is "
+            "made of: --model.init_args.init_from FILE_OR_RUN"
+        )
 
 
 def _put_loggers_into(folder: Path, config: Namespace) -> None:

@@ -17,6 +17,7 @@ from hybrid_sbir.data.splits import Parts, kfold, random80, stratified80
 from hybrid_sbir.data.stores.file_store import FolderStore, ListStore, class_folders
 from hybrid_sbir.data.stores.store import SelectedStore, Store
 from hybrid_sbir.data.undivided import ALL, check_divided
+from hybrid_sbir.data.unimodal import SeenClasses, UnimodalData
 
 __all__ = [
     "Embedded",
@@ -25,9 +26,11 @@ __all__ = [
     "ListFiles",
     "Prepared",
     "QuickDraw",
+    "SeenClasses",
     "SketchPhotoData",
     "Sketchy",
     "TUBerlin",
+    "UnimodalData",
 ]
 
 _PARTS = {"train", "val", "test"}

@@ -70,12 +70,31 @@ def zero_shot(labels: np.ndarray, classes: Sequence[str], seed: int = 0) -> Part
     A class of fewer than 550 drawings gives a query for every ten of its catalogue, one of fewer than 11 gives nothing.
     """
     held_out = np.flatnonzero(_held_out(labels, classes))
+    return {part: held_out[numbers] for part, numbers in queries_and_catalogue(labels[held_out], seed).items()}
+
+
+def queries_and_catalogue(
+    labels: np.ndarray, seed: int = 0, queries: int = _QUERIES, catalogue: int = _CATALOGUE
+) -> Parts:
+    """Draw disjoint queries and a catalogue from every class; a class with fewer samples gives both in proportion.
+
+    Args:
+        labels: (N,).
+        seed: not negative.
+        queries: of a class, at most.
+        catalogue: photos or drawings of a class to search in, at most.
+
+    Raises:
+        ValueError: if a number is not positive.
+    """
+    if queries < 1 or catalogue < 1:
+        raise ValueError(f"queries and catalogue need at least one sample a class, got {queries} and {catalogue}")
     parts: dict[str, list[np.ndarray]] = {"catalogue": [], "queries": []}
-    for members in _by_class(labels[held_out], seed):
-        queries = min(_QUERIES, len(members) // 11)
-        catalogue = _CATALOGUE // _QUERIES * queries
-        parts["queries"].append(held_out[members[:queries]])
-        parts["catalogue"].append(held_out[members[queries : queries + catalogue]])
+    for members in _by_class(labels, seed):
+        asked = min(queries, len(members) * queries // (queries + catalogue))
+        searched = catalogue * asked // queries
+        parts["queries"].append(members[:asked])
+        parts["catalogue"].append(members[asked : asked + searched])
     return {
         part: np.sort(np.concatenate(members)) if members else np.zeros(0, dtype=np.int64)
         for part, members in parts.items()

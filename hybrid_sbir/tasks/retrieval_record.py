@@ -1,0 +1,33 @@
+"""What a retrieval result says beside its means, for metrics.json."""
+
+from typing import Any
+
+from hybrid_sbir.batch import RetrievalSet
+from hybrid_sbir.metrics import RankingValues
+
+_NAMES = {"ap": "map", "rr": "mrr", "p@10": "p10"}
+
+
+def details(about: RetrievalSet, found: RankingValues, *remarks: str) -> dict[str, Any]:
+    """Return plain values: sizes, means over classes, each class's means, and remarks.
+
+    Args:
+        about: the evaluation.
+        found: the values of its queries.
+        remarks: what else a reader must know.
+    """
+    sizes = found.labels.bincount(minlength=len(about.classes)).tolist()
+    classes = {
+        about.classes[label]: {"queries": sizes[label], **_named(means)} for label, means in found.per_class().items()
+    }
+    return {
+        "queries": len(found.labels),
+        "catalogue": found.photos,
+        "macro": _named(found.macro()),
+        "per_class": classes,
+        "remarks": [*found.remarks(), *remarks],
+    }
+
+
+def _named(means: dict[str, float]) -> dict[str, float]:
+    return {_NAMES.get(name, name): value for name, value in means.items()}
