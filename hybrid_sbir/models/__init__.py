@@ -5,6 +5,7 @@ from hybrid_sbir.models.backbone import Backbone, BackboneSpec
 from hybrid_sbir.models.classifier import Classifier
 from hybrid_sbir.models.registry import backbone_spec, create_backbone, list_backbones, register_backbone
 from hybrid_sbir.models.stage import StageSpec
+from hybrid_sbir.models.two_branch import TwoBranch
 from hybrid_sbir.models.weights import CheckpointError, load_classifier, load_published, save_classifier
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "CheckpointError",
     "Classifier",
     "StageSpec",
+    "TwoBranch",
     "backbone_spec",
     "create_backbone",
     "list_backbones",

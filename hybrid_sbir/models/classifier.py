@@ -1,5 +1,8 @@
 """A backbone with a linear head. Shapes: N batch, H, W image size, D channels of the last stage, K classes."""
 
+from dataclasses import asdict
+from typing import Any
+
 from torch import Tensor, nn
 
 from hybrid_sbir.models.backbone import Backbone
@@ -27,6 +30,14 @@ class Classifier(nn.Module):
     def num_classes(self) -> int:
         """Number of classes, K."""
         return self.head.out_features
+
+    def plan(self) -> dict[str, Any]:
+        """Return what is needed to build this model again, as plain values."""
+        return {
+            "spec": asdict(self.backbone.spec),
+            "options": self.backbone.options(),
+            "num_classes": self.num_classes,
+        }
 
     def features(self, x: Tensor) -> Tensor:
         """Pooled features of an image (N, in_channels, H, W): (N, D)."""

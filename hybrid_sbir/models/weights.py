@@ -3,10 +3,8 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -164,13 +162,8 @@ def save_classifier(model: Classifier, path: str | Path) -> None:
     path = Path(path)
     if path.suffix != ".safetensors":
         raise CheckpointError(f"{path.name}: a published classifier is a .safetensors file; name it so")
-    plan: dict[str, Any] = {
-        "spec": asdict(model.backbone.spec),
-        "options": model.backbone.options(),
-        "num_classes": model.num_classes,
-    }
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_durably(path, save(state, {"format": _FORMAT, "plan": json.dumps(plan)}))
+    write_durably(path, save(state, {"format": _FORMAT, "plan": json.dumps(model.plan())}))
 
 
 def load_classifier(path: str | Path) -> Classifier:

@@ -22,6 +22,7 @@ from hybrid_sbir.tasks.initial_weights import load_initial_weights
 from hybrid_sbir.tasks.non_finite import NonFiniteSamples
 from hybrid_sbir.tasks.optimisation import Schedule, build_optimisation, check_schedule
 from hybrid_sbir.tasks.restoring import KEY, check_restorable, check_same_data, describe
+from hybrid_sbir.tasks.whole_batches import in_whole_batch
 
 
 class ClassificationTask(LightningModule):
@@ -42,7 +43,8 @@ class ClassificationTask(LightningModule):
         label_smoothing: probability spread over other classes.
         smoothing: over which: "published" (the wrong ones) or "pytorch" (all).
         optimizer: builds the optimiser from the parameters.
-        lr_scheduler: "cosine" (to 0 over trainer.max_epochs, once an epoch), "constant", or a scheduler class.
+        lr_scheduler: "cosine" (to 0 over trainer.max_epochs, once an epoch), "warmup_cosine" (once a step),
+            "constant", or a scheduler class.
         init_from: a file with weights to start from: a run's .ckpt, a .safetensors, or a published .pth.
         init_head: whether to take the head from it too; false where the classes differ.
 
@@ -87,7 +89,8 @@ class ClassificationTask(LightningModule):
     def configure_optimizers(self) -> Any:
         """Build the optimiser from this module's own trainable parameters, and the schedule."""
         trainable = [p for p in self.parameters() if p.requires_grad]
-        return build_optimisation(trainable, self.optimizer, self.lr_scheduler, self.trainer.max_epochs)
+        epochs = self.trainer.max_epochs
+        return build_optimisation(trainable, self.optimizer, self.lr_scheduler, epochs, self._steps)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits of images (N, C, H, W): (N, K)."""
@@ -141,20 +144,17 @@ class ClassificationTask(LightningModule):
         check_restorable(checkpoint, self.model, self._classes())
         if self.trainer.state.fn == TrainerFn.FITTING:
             check_same_data(checkpoint, getattr(self._data(), "fingerprint", None))
-            check_schedule(checkpoint, self.trainer.max_epochs)
+            check_schedule(checkpoint, self.trainer.max_epochs, self._steps)
 
     def _evaluate(self, image: Tensor) -> Tensor:
-        """Logits from a batch filled up to the data's batch size.
-
-        Matrix products of other sizes round differently: a sample's logits would depend on how many others share its
-        batch, and so on the number of processes.
-        """
-        missing = (getattr(self._data(), "batch_size", None) or 0) - len(image)
-        filled = torch.cat([image, image[:1].expand(missing, -1, -1, -1)]) if missing > 0 else image
-        return self(filled)[: len(image)]
+        """Logits of a batch, whatever its size."""
+        return in_whole_batch(self, image, getattr(self._data(), "batch_size", None))
 
     def _classes(self) -> list[str]:
         return list(getattr(self._data(), "classes", ()))
+
+    def _steps(self) -> float:
+        return self.trainer.estimated_stepping_batches
 
     def _data(self) -> Any:
         return getattr(self.trainer, "datamodule", None)

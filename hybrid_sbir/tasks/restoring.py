@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
-
-from hybrid_sbir.models import Classifier
+from typing import Any, Protocol
 
 KEY = "classifier"
+BRANCHES_KEY = "two_branch"
+
+_NAMES = {"spec": "backbone", "options": "backbone", "branches": "pair of branches"}
 
 _ADVICE = (
     "use the data it was trained with, or start a new run from its weights: --model.init_args.init_from FILE "
@@ -15,23 +15,32 @@ _ADVICE = (
 )
 
 
-def describe(model: Classifier, classes: Sequence[str], fingerprint: str | None = None) -> dict[str, Any]:
+class Planned(Protocol):
+    """A model that can say how it was built."""
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes it tells apart."""
+
+    def plan(self) -> dict[str, Any]:
+        """Return what is needed to build it again, as plain values."""
+
+
+def describe(model: Planned, classes: Sequence[str], fingerprint: str | None = None) -> dict[str, Any]:
     """Return what is needed to build ``model`` again, the classes it tells apart, and the fingerprint of its data.
 
     ``plan`` is what :func:`hybrid_sbir.models.weights.save_classifier` stores too.
     """
-    backbone = model.backbone
-    plan = {"spec": asdict(backbone.spec), "options": backbone.options(), "num_classes": model.num_classes}
-    return {"plan": plan, "classes": list(classes), "data": fingerprint}
+    return {"plan": model.plan(), "classes": list(classes), "data": fingerprint}
 
 
-def check_same_data(checkpoint: Mapping[str, Any], fingerprint: str | None) -> None:
+def check_same_data(checkpoint: Mapping[str, Any], fingerprint: str | None, key: str = KEY) -> None:
     """Refuse to continue a run with other data; one that does not say what it was trained on passes.
 
     Raises:
         ValueError: names both fingerprints, and what to do.
     """
-    stored = checkpoint.get(KEY, {}).get("data")
+    stored = checkpoint.get(key, {}).get("data")
     if stored and fingerprint and stored != fingerprint:
         raise ValueError(
             f"the run was trained on data with the fingerprint {stored[:12]}, these have {fingerprint[:12]} (other "
@@ -40,15 +49,21 @@ def check_same_data(checkpoint: Mapping[str, Any], fingerprint: str | None) -> N
         )
 
 
-def check_restorable(checkpoint: Mapping[str, Any], model: Classifier, classes: Sequence[str]) -> None:
+def check_restorable(checkpoint: Mapping[str, Any], model: Planned, classes: Sequence[str], key: str = KEY) -> None:
     """Refuse a checkpoint of another model or of other classes; one without a description passes.
 
     Raises:
         ValueError: says what the checkpoint holds, what the configuration asks for, and what to do.
     """
-    if KEY not in checkpoint:
+    other = {KEY, BRANCHES_KEY} & set(checkpoint) - {key}
+    if other:
+        raise ValueError(
+            f"the checkpoint holds a {other.pop()} model, this task trains a {key} model; give a checkpoint "
+            "of the same kind, or start from its weights (init_from; ContrastiveTask: init_sketch, init_photo)"
+        )
+    if key not in checkpoint:
         return
-    own, stored = describe(model, classes), checkpoint[KEY]
+    own, stored = describe(model, classes), checkpoint[key]
     if stored["classes"] and own["classes"] and stored["classes"] != own["classes"]:
         raise ValueError(_other_classes(stored["classes"], own["classes"]))
     if stored["plan"]["num_classes"] != model.num_classes:
@@ -56,13 +71,14 @@ def check_restorable(checkpoint: Mapping[str, Any], model: Classifier, classes: 
             f"the checkpoint's model tells {stored['plan']['num_classes']} classes apart, but the data has "
             f"{model.num_classes}; {_ADVICE}"
         )
-    for part in ("spec", "options"):
-        ours, theirs = own["plan"][part], stored["plan"][part]
+    for part in (name for name, value in own["plan"].items() if isinstance(value, dict)):
+        ours, theirs = own["plan"][part], stored["plan"].get(part, {})
         differing = [name for name in ours if _plain(ours[name]) != _plain(theirs.get(name))]
         if differing:
             words = "; ".join(_difference(name, theirs.get(name), ours[name]) for name in differing)
             raise ValueError(
-                f"the checkpoint holds another backbone: {words}. Use the configuration it was trained with"
+                f"the checkpoint holds another {_NAMES.get(part, part)}: {words}. Use the configuration it was trained "
+                "with"
             )
 
 

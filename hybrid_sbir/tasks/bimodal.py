@@ -1,0 +1,258 @@
+"""What the stages of two-branch retrieval share: the model, its start, its loss, its evaluation.
+
+Shapes: N batch, C channels, H, W image size, E embedding size, K classes.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from torch import Tensor, nn
+
+from hybrid_sbir.batch import ClassificationBatch, PairBatch, RetrievalSet, TripletBatch
+from hybrid_sbir.losses import (
+    BoundedWeights,
+    PublishedWeights,
+    Smoothing,
+    SupervisedContrastive,
+    TripletLoss,
+    classification_loss,
+    total_loss,
+)
+from hybrid_sbir.models import StageSpec
+from hybrid_sbir.models.embedding_head import Embedded, HeadKind
+from hybrid_sbir.models.stage import Activation
+from hybrid_sbir.models.stem import StemSize
+from hybrid_sbir.models.two_branch import DOMAINS, SharedNorm, TwoBranch
+from hybrid_sbir.retrieval.descriptors import describe as describe_views
+from hybrid_sbir.tasks.optimisation import Schedule, build_optimisation, check_schedule
+from hybrid_sbir.tasks.restoring import BRANCHES_KEY, check_restorable, check_same_data, describe
+from hybrid_sbir.tasks.retrieval_scores import ROLES, RetrievalScores
+from hybrid_sbir.tasks.whole_batches import in_whole_batch
+
+Weights = BoundedWeights | PublishedWeights
+
+
+class BimodalTask(LightningModule):
+    """One stage of training two branches, and their evaluation as a retrieval of photos for sketches.
+
+    Logs ``train/loss``, and for each retrieval set of the data (``val``, ``val_unseen``, ``test``) ``map``, ``mrr`` and
+    ``p10`` over its queries, and over those of each group of classes. Pairs and triplets are compared by embeddings of
+    unit length.
+
+    Args:
+        num_classes: K; the command line takes it from the data.
+        in_channels: C; the command line takes it from the data.
+        backbone: a registered name (``hybrid-sbir models``), or the stages of a new hybrid.
+        activation: order of normalisation and activation, "pre" or "post".
+        width: factor on all of the backbone's widths.
+        stem: how far the image is shrunk in all: "imagenet" 32 times, "small" 16, "tiny" 8 times.
+        shared_stages: how many of the last stages both branches share; the thesis shares 2.
+        shared_norm: what shared batch norms see: "separate" (as published), "joint" or "domain"; see
+            :class:`~hybrid_sbir.models.two_branch.TwoBranch`.
+        head: "published" or "neck".
+        embedding_size: E.
+        loss: of the embeddings of pairs, or (:class:`TripletLoss`) of triplets; by default SupervisedContrastive.
+        weights: of the metric loss and the cross-entropies, by epoch; by default 1 and 1.
+        label_smoothing: probability spread over other classes.
+        smoothing: over which: "published" (the wrong ones) or "pytorch" (all).
+        gather: with several processes, compare with the embeddings of all of them; by itself, as published, a process
+            compares its own.
+        optimizer: builds the optimiser from the parameters.
+        lr_scheduler: "cosine" (to 0, once an epoch), "warmup_cosine" (once a step), "constant", or a scheduler class.
+        scales: factors on the image's side whose embeddings are averaged outside of training.
+        mirror: whether mirror images are averaged too.
+
+    Raises:
+        ValueError: if a setting fits no model; the message says what does.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        backbone: str | list[StageSpec],
+        activation: Activation,
+        width: float,
+        stem: StemSize,
+        shared_stages: int,
+        shared_norm: SharedNorm,
+        head: HeadKind,
+        embedding_size: int,
+        loss: nn.Module | None,
+        weights: Weights | None,
+        label_smoothing: float,
+        smoothing: Smoothing,
+        gather: bool,
+        optimizer: OptimizerCallable,
+        lr_scheduler: Schedule,
+        scales: Sequence[float],
+        mirror: bool,
+    ) -> None:
+        super().__init__()
+        if num_classes < 2:
+            raise ValueError(f"num_classes is {num_classes}; retrieval by class needs 2 or more: look at the data")
+        self.model = TwoBranch(
+            backbone,
+            num_classes,
+            shared_stages=shared_stages,
+            shared_norm=shared_norm,
+            head=head,
+            embedding_size=embedding_size,
+            activation=activation,
+            in_channels=in_channels,
+            width=width,
+            stem=stem,
+        )
+        self.loss, self.weights, self.gather = loss or SupervisedContrastive(), weights or BoundedWeights(), gather
+        self.label_smoothing, self.smoothing = label_smoothing, smoothing
+        self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
+        self.scales, self.mirror = tuple(scales), mirror
+        self.smallest_input = self.model.sketch.smallest_input
+        self.scores = nn.ModuleList()
+        self.non_finite: list[int] = []
+
+    def start(self) -> str | None:
+        """Load initial weights, and say what was loaded; a checkpoint that is continued replaces them afterwards."""
+        return None
+
+    def setup(self, stage: str) -> None:
+        """Load the initial weights."""
+        said = self.start()
+        if said is not None:
+            rank_zero_info(said)
+
+    def configure_optimizers(self) -> Any:
+        """Build the optimiser from this module's own trainable parameters, and the schedule."""
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        epochs = self.trainer.max_epochs
+        return build_optimisation(trainable, self.optimizer, self.lr_scheduler, epochs, self._steps)
+
+    def forward(self, sketch: Tensor, photo: Tensor) -> tuple[Embedded, Embedded]:
+        """Embed sketches and photos, each (N, C, H, W)."""
+        return self.model(sketch, photo)
+
+    def training_step(self, batch: PairBatch | TripletBatch, batch_idx: int) -> Tensor:
+        """Return the weighted sum of the metric loss and the cross-entropies of a batch."""
+        triplets = isinstance(batch, TripletBatch)
+        photos = torch.cat([batch.positive, batch.negative]) if isinstance(batch, TripletBatch) else batch.photo
+        sketch, photo = self(batch.sketch, photos)
+        labels = (batch.label, batch.negative_label) if isinstance(batch, TripletBatch) else (batch.photo_label,)
+        sketch_label = batch.label if isinstance(batch, TripletBatch) else batch.sketch_label
+        weight = self.weights(self.current_epoch, self.trainer.max_epochs or 0)
+        metric = self._metric_loss(unit(sketch), unit(photo), sketch_label, torch.cat(labels), triplets)
+        logits = photo.logits.float().chunk(2) if triplets else (photo.logits.float(),)
+        classification = classification_loss(
+            (sketch.logits.float(), sketch_label),
+            *zip(logits, labels, strict=True),
+            amount=self.label_smoothing,
+            smoothing=self.smoothing,
+        )
+        return total_loss(metric, classification, weight)
+
+    def validation_step(self, batch: ClassificationBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Add a batch of queries (even loaders) or of a catalogue (odd ones)."""
+        scores = self.scores[dataloader_idx // 2]
+        assert isinstance(scores, RetrievalScores)
+        embedding = self._evaluate(batch.image, dataloader_idx)
+        scores.update(embedding, batch.label, batch.index, ROLES[dataloader_idx % 2])
+
+    def test_step(self, batch: ClassificationBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Add a batch, as in validation."""
+        self.validation_step(batch, batch_idx, dataloader_idx)
+
+    def predict_step(self, batch: ClassificationBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
+        """Return ``embedding`` (N, E) of unit length, with the batch's ``label`` and ``index``."""
+        embedding = self._evaluate(batch.image, dataloader_idx)
+        return {"embedding": embedding, "label": batch.label, "index": batch.index}
+
+    def on_validation_epoch_start(self) -> None:
+        """Prepare the scores of this validation; an earlier one may have been broken off."""
+        self._prepare_scores("val")
+
+    def on_test_epoch_start(self) -> None:
+        """Prepare the scores of this test."""
+        self._prepare_scores("test")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores."""
+        self._log_scores()
+
+    def on_test_epoch_end(self) -> None:
+        """Log the scores."""
+        self._log_scores()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Store what is needed to build the model again, and the classes it tells apart."""
+        fingerprint = getattr(self._data(), "fingerprint", None)
+        checkpoint[BRANCHES_KEY] = describe(self.model, getattr(self._data(), "classes", ()), fingerprint)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another model, other classes or, to continue, another length; in words."""
+        check_restorable(checkpoint, self.model, list(getattr(self._data(), "classes", ())), BRANCHES_KEY)
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            check_same_data(checkpoint, getattr(self._data(), "fingerprint", None), BRANCHES_KEY)
+            check_schedule(checkpoint, self.trainer.max_epochs, self._steps)
+
+    def _metric_loss(
+        self, sketch: Tensor, photo: Tensor, sketch_label: Tensor, photo_label: Tensor, triplets: bool
+    ) -> Tensor:
+        if isinstance(self.loss, TripletLoss):
+            if not triplets:
+                raise ValueError("TripletLoss takes triplets; set data.init_args.sampling: triplets, or another loss")
+            return self.loss(sketch, *photo.chunk(2))
+        if self.gather and self.trainer.world_size > 1:
+            sketch, photo = self._of_all(sketch), self._of_all(photo)
+            sketch_label, photo_label = self._of_all(sketch_label), self._of_all(photo_label)
+        return self.loss(sketch, photo, sketch_label, photo_label)
+
+    def _of_all(self, rows: Tensor) -> Tensor:
+        """The rows of all processes, with gradients."""
+        gathered = self.all_gather(rows, sync_grads=rows.is_floating_point())
+        assert isinstance(gathered, Tensor)
+        return gathered.flatten(0, 1)
+
+    def _evaluate(self, image: Tensor, dataloader_idx: int) -> Tensor:
+        """Embeddings of unit length (N, E), float32."""
+        domain = DOMAINS[dataloader_idx % 2]
+
+        def embed(images: Tensor) -> Tensor:
+            return unit(self.model.embed(images, domain))
+
+        def apply(images: Tensor) -> Tensor:
+            if self.trainer.state.fn == TrainerFn.FITTING:
+                return embed(images)  # selection needs no averages of views
+            return describe_views(embed, images, self.scales, self.mirror, self.smallest_input)
+
+        return in_whole_batch(apply, image, getattr(self._data(), "batch_size", None))
+
+    def _steps(self) -> float:
+        return self.trainer.estimated_stepping_batches
+
+    def _data(self) -> Any:
+        return getattr(self.trainer, "datamodule", None)
+
+    def _prepare_scores(self, part: str) -> None:
+        sets: list[RetrievalSet] = self._data().evaluations(part)
+        self.scores = nn.ModuleList(RetrievalScores(each, self.model.embedding_size) for each in sets).to(self.device)
+
+    def _log_scores(self) -> None:
+        self.non_finite = []
+        for scores in self.scores:
+            assert isinstance(scores, RetrievalScores)
+            for name, value in scores.compute().items():
+                # The same number in every process already; float64, as it was counted.
+                shown = name.endswith("/map")
+                self.log(name, torch.tensor(value, dtype=torch.float64), prog_bar=shown)
+            self.non_finite += [0] * scores.non_finite
+            scores.meter.reset()
+
+
+def unit(embedded: Embedded) -> Tensor:
+    """Embeddings of unit length, (N, E), float32."""
+    return F.normalize(embedded.embedding.float(), dim=1)

@@ -1,0 +1,69 @@
+"""Stages 3 and 4 of the thesis's retrieval (its section 3.5): everything trains, on triplets or on whole batches."""
+
+from collections.abc import Sequence
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from torch import nn
+
+from hybrid_sbir.losses import Smoothing
+from hybrid_sbir.models import StageSpec
+from hybrid_sbir.models.embedding_head import HeadKind
+from hybrid_sbir.models.stage import Activation
+from hybrid_sbir.models.stem import StemSize
+from hybrid_sbir.models.two_branch import SharedNorm
+from hybrid_sbir.tasks.bimodal import BimodalTask, Weights
+from hybrid_sbir.tasks.initial_weights import start_stage
+from hybrid_sbir.tasks.optimisation import Schedule
+
+
+class TripletTask(BimodalTask):
+    """Train all of two branches, from the best state of the stage before.
+
+    Stage 4 is the same on an auxiliary set. The defaults are the modern recipe's; ``experiments/recipes`` has both
+    recipes in full.
+
+    Args:
+        init_from: the .ckpt of the stage before.
+        init_classifier: whether to take the layer of class scores from it; false where the classes differ (stage 4).
+        num_classes, in_channels, backbone, activation, width, stem, shared_stages, shared_norm, head, embedding_size,
+            loss, weights, label_smoothing, smoothing, gather, optimizer, lr_scheduler, scales, mirror: see
+            :class:`~hybrid_sbir.tasks.bimodal.BimodalTask`.
+
+    Raises:
+        ValueError: if a setting fits no model.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 3,
+        backbone: str | list[StageSpec] = "resnet26",
+        activation: Activation = "pre",
+        width: float = 1.0,
+        stem: StemSize = "imagenet",
+        shared_stages: int = 2,
+        shared_norm: SharedNorm = "domain",
+        head: HeadKind = "neck",
+        embedding_size: int = 128,
+        loss: nn.Module | None = None,
+        weights: Weights | None = None,
+        label_smoothing: float = 0.1,
+        smoothing: Smoothing = "published",
+        gather: bool = True,
+        optimizer: OptimizerCallable = lambda p: torch.optim.AdamW(p, lr=3e-4, weight_decay=0.05),
+        lr_scheduler: Schedule = "warmup_cosine",
+        scales: Sequence[float] = (1.0,),
+        mirror: bool = False,
+        init_from: str | None = None,
+        init_classifier: bool = True,
+    ) -> None:
+        super().__init__(
+            num_classes, in_channels, backbone, activation, width, stem, shared_stages, shared_norm, head,
+            embedding_size, loss, weights, label_smoothing, smoothing, gather, optimizer, lr_scheduler, scales, mirror,
+        )  # fmt: skip
+        self.init_from, self.init_classifier = init_from, init_classifier
+
+    def start(self) -> str | None:
+        """Load the stage before."""
+        return start_stage(self.model, self.init_from, self.init_classifier) if self.init_from else None
