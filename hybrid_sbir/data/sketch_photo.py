@@ -1,11 +1,12 @@
 """Sketches and photos of the same classes: pairs, triplets or class batches to train with, retrieval to evaluate."""
 
 from functools import cached_property
+from typing import Any
 
 from hybrid_sbir.data.datamodule import ClassificationData
 from hybrid_sbir.data.loading.loader import ResumableLoader
 from hybrid_sbir.data.pairing.classes import hold_out
-from hybrid_sbir.data.pairing.dataset import RowDataset
+from hybrid_sbir.data.pairing.dataset import DrawnPixels, RowDataset, finished
 from hybrid_sbir.data.pairing.draws import Draws, DrawSampler, Sampling
 from hybrid_sbir.data.pairing.evaluations import Evaluation, check_evaluation, other_test, own_test, said, validations
 from hybrid_sbir.data.pairing.loaders import EvalPart, RetrievalData
@@ -169,7 +170,8 @@ class SketchPhotoData(RetrievalData):
         settings = (drawing.sampling, self.seed, self.batch_size, world_size, drawing.per_class)
         draws = Draws(self.training.pool, *settings, drawing.pseudo_sketches)
         stores = self.training.numbered, self.training.photos
-        dataset = RowDataset(*stores, *self._transforms["train"], self.seed, drawing.identity())
+        transforms, on_device = self._transforms["train"], self._on_accelerator()
+        dataset = RowDataset(*stores, *transforms, self.seed, drawing.identity(), on_device)
         options = self.loader_options() | {"persistent_workers": self.num_workers > 0, "drop_last": self.drop_last}
         loader = ResumableLoader(dataset, DrawSampler(draws, rank), self.batch_size, **options)
         if not len(loader):
@@ -193,6 +195,16 @@ class SketchPhotoData(RetrievalData):
     def describe(self) -> str:
         """Return how many samples each part has, and each class of the training sets, in words and a table."""
         return "\n".join([*map(said, self.open_evaluations("val")), self._sets.describe(self.classes, self.held_out)])
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Normalise what the loader left to the device."""
+        if isinstance(batch, DrawnPixels):
+            return finished(batch, *self._transforms["train"])
+        return super().on_after_batch_transfer(batch, dataloader_idx)
+
+    def _on_accelerator(self) -> bool:
+        strategy = getattr(self.trainer, "strategy", None)
+        return strategy is not None and strategy.root_device.type != "cpu"
 
     def _open(self, stage: str) -> None:
         if stage == "fit":

@@ -3,6 +3,7 @@
 import copy
 import json
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hybrid_sbir.batch import PairBatch, TripletBatch
 from hybrid_sbir.data.datamodules import Folder, ListFiles, SketchPhotoData
 from hybrid_sbir.data.images import ImageProblem
 from hybrid_sbir.data.listfile import write_list, write_mapping
+from hybrid_sbir.data.pairing.dataset import DrawnPixels
 from hybrid_sbir.data.pairing.matched import ClassMismatchWarning
 from tests.data.pairing.folders import CLASSES, PLAIN, as_process, data, epoch, fill, photo_shown, same, sketch_shown
 
@@ -51,6 +53,14 @@ class TestClasses:
         queries, catalogue = both.val_dataloader()
         assert np.bincount([label for batch in queries for label in batch.label]).tolist() == [2, 4]
         assert np.bincount([label for batch in catalogue for label in batch.label]).tolist() == [2, 2]
+
+    def test_a_single_common_class_is_too_few(self, tmp_path):
+        fill(tmp_path, ("ant", "bee"), ("ant", "fox"))
+        with (
+            pytest.warns(ClassMismatchWarning),
+            pytest.raises(ValueError, match=r"a single class in common .ant.; training needs two or more"),
+        ):
+            data(tmp_path)
 
     @pytest.mark.parametrize("held_out", [2, ["fox", "bee"]])
     def test_held_out_classes_are_in_no_batch_and_all_of_their_samples_are_an_evaluation(self, root, held_out):
@@ -221,6 +231,19 @@ class TestBatches:
         broken.write_bytes(b"no image")
         with pytest.raises(ImageProblem, match=rf"^{broken}: unreadable: .*; 'hybrid-sbir data prepare folder' finds"):
             epoch(both.train_dataloader())
+
+
+def test_an_accelerator_normalises_itself(root):
+    """The loader hands 8-bit pixels to the device, where the module makes the very same batches of them."""
+    for sampling in ("pairs", "triplets"):
+        options = {"sampling": sampling, "sketch_train": "sketch_square_train", "photo_train": "photo_train"}
+        here, there = data(root, **options), as_process(data(root, **options), 0, 1)
+        there.trainer.strategy = SimpleNamespace(root_device=torch.device("cuda"))
+        batches = list(there.train_dataloader())
+        assert all(isinstance(batch, DrawnPixels) for batch in batches)
+        assert all(torch.is_tensor(part) for batch in batches for part in batch)
+        assert {batch.photo.dtype for batch in batches} == {torch.uint8}
+        assert same(epoch(here.train_dataloader()), [there.on_after_batch_transfer(batch, 0) for batch in batches])
 
 
 class TestRepetition:

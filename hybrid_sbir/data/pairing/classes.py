@@ -81,6 +81,10 @@ def hold_out(
     Raises:
         ValueError: if a name is unknown or repeated, or fewer than two classes are left to train with.
     """
+    if len(classes) < 2:
+        raise ValueError(
+            f"sketches and photos have a single class in common ({classes[0]}); training needs two or more"
+        )
     if isinstance(held_out, int):
         if not 0 <= held_out <= len(classes) - 2:
             raise ValueError(

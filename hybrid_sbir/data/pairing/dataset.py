@@ -28,16 +28,16 @@ class DrawnPixels(NamedTuple):
     Attributes:
         sketch: (N, S, S) if all are grey, else (N, S, S, 3), uint8.
         photo: the same of the photos; of triplets first all positive ones, then all negative ones, (2N, ...).
-        sketch_label: (N,), int64.
+        sketch_label: (N,), int64; arrays out of a worker, tensors on their way to a device.
         photo_label: in the order of the photos.
         index: the sketches' positions, (N,), int64.
     """
 
     sketch: Tensor
     photo: Tensor
-    sketch_label: np.ndarray
-    photo_label: np.ndarray
-    index: np.ndarray  # type: ignore[assignment]  # hides tuple.index
+    sketch_label: np.ndarray | Tensor
+    photo_label: np.ndarray | Tensor
+    index: np.ndarray | Tensor  # type: ignore[assignment]  # hides tuple.index
 
 
 class RowDataset(Dataset[DrawnPixels]):
@@ -53,6 +53,7 @@ class RowDataset(Dataset[DrawnPixels]):
         photo_transform: what is done to each photo.
         seed: of the augmentation.
         drawn: the settings that the rows come from, by name; part of :meth:`identity`.
+        on_device: whether :func:`finished` is left to the device that trains.
     """
 
     def __init__(
@@ -63,11 +64,13 @@ class RowDataset(Dataset[DrawnPixels]):
         photo_transform: Transform,
         seed: int = 0,
         drawn: dict[str, Any] | None = None,
+        on_device: bool = False,
     ) -> None:
         self.sketches, self.photos = sketches, photos
         self.sketch_transform, self.photo_transform = sketch_transform, photo_transform
         self.seed = seed
         self.drawn = drawn or {}
+        self.on_device = on_device
 
     def __len__(self) -> int:
         return len(self.sketches)
@@ -97,14 +100,11 @@ class RowDataset(Dataset[DrawnPixels]):
             sketch,
         )
 
-    def finish(self, batch: DrawnPixels) -> PairBatch | TripletBatch:
-        """Normalise: left to the process that trains, because workers would hand over four times as many bytes."""
-        sketch, photo = self.sketch_transform.normalise(batch.sketch), self.photo_transform.normalise(batch.photo)
-        label, photo_label, index = map(torch.as_tensor, batch[2:])
-        n = len(sketch)
-        if len(photo) == n:
-            return PairBatch(sketch, photo, label, photo_label, index)
-        return TripletBatch(sketch, photo[:n], photo[n:], label, photo_label[n:], index)
+    def finish(self, batch: DrawnPixels) -> PairBatch | TripletBatch | DrawnPixels:
+        """Normalise, or leave that to the device: workers would hand over four times as many bytes."""
+        if self.on_device:
+            return DrawnPixels(*map(torch.as_tensor, batch))
+        return finished(batch, self.sketch_transform, self.photo_transform)
 
     def identity(self) -> dict[str, Any]:
         """Return what the batches depend on beside the keys and the seed: data, transforms, how rows are drawn."""
@@ -124,3 +124,13 @@ class RowDataset(Dataset[DrawnPixels]):
 
     def _rng(self, transform: Transform, epoch: int, place: int, role: int) -> np.random.Generator | None:
         return keyed_rng(self.seed, epoch, place, role) if transform.geometry.random else None
+
+
+def finished(batch: DrawnPixels, sketch_transform: Transform, photo_transform: Transform) -> PairBatch | TripletBatch:
+    """Normalise a batch on the device where its pixels are."""
+    sketch, photo = sketch_transform.normalise(batch.sketch), photo_transform.normalise(batch.photo)
+    label, photo_label, index = (torch.as_tensor(each, device=sketch.device) for each in batch[2:])
+    n = len(sketch)
+    if len(photo) == n:
+        return PairBatch(sketch, photo, label, photo_label, index)
+    return TripletBatch(sketch, photo[:n], photo[n:], label, photo_label[n:], index)

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from PIL import Image
 
+from hybrid_sbir.data.edges import edge_map
 from hybrid_sbir.data.pairing.classes import labels_of
 from hybrid_sbir.data.splits import order
 from hybrid_sbir.data.stores.store import SelectedStore, Store, state_of
@@ -105,8 +106,6 @@ class EdgeStore:
 
     def read(self, index: int) -> Image.Image:
         """Return the photo's edge map."""
-        from hybrid_sbir.data.edges import edge_map
-
         return edge_map(self.store.read(index))
 
     def state(self) -> str:
