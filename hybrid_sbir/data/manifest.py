@@ -5,6 +5,7 @@ The folder of a prepared data set holds::
     manifest.json            this record
     index.tsv                path<TAB>label<TAB>sha256, row i = sample i
     mapping.txt              class<TAB>label
+    pairs.txt                sketch<TAB>photo: which photo a sketch was drawn from, where that is known (Sketchy)
     splits/SPLIT/PART.txt    path<TAB>label, the labels of the mapping
     images/...               image data sets: the archive's own tree, or a link to the folder that is used in place
     rejected/...             unpacked files that are no usable images, for a look at them

@@ -63,6 +63,26 @@ SOURCES = {
         classes=125,
         counts={"photo": 12_500, "sketch": 75_471},
     ),
+    "flickr25k": Source(
+        "Flickr25k, photos of TU-Berlin's classes (Bui et al. 2017)",
+        "flickr25k",
+        advice="the photos are Flickr25K.zip on the authors' page, http://www.cvssp.org/data/Flickr25K/CVIU16.html; "
+        "then: hybrid-sbir data prepare flickr25k --archive Flickr25K.zip. Its sketches are TU-Berlin's: prepare "
+        "tu_berlin too, and train on both; or put them into a folder sketches beside the photos' folder and give the "
+        "folder above as the archive",
+        classes=250,
+        counts={"photo": 25_000},
+    ),
+    "flickr15k": Source(
+        "Flickr15k (Hu & Collomosse 2013)",
+        "flickr15k",
+        advice="Flickr15k's first page is gone; its authors' page (Rui Hu, University of Surrey) gave images.zip with "
+        "the ground truth and 330sketches.zip, copies of which lie on Google Drive, where a person must ask for them. "
+        "Unpack both into one folder, with the file groundtruth in it, then: hybrid-sbir data prepare flickr15k "
+        "--archive FOLDER; the folder is used in place, not copied",
+        classes=33,
+        counts={"photo": 14_660, "sketch": 330},
+    ),
     "folder": Source(
         "a folder or archive of class folders",
         "folder",

@@ -39,12 +39,14 @@ class Intake:
         rows: the usable samples, in the order of the index.
         problems: what should be data but cannot be used, with the reason.
         ignored: what is no data, paths by reason.
+        remarks: what a person should know of the data as a whole.
     """
 
     kind: str
     rows: list[Row] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     ignored: dict[str, list[str]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
 
 def take_images(archive: Archive, folder: Path, layout: str, workers: int | None, progress: bool) -> Intake:
@@ -65,7 +67,7 @@ def take_images(archive: Archive, folder: Path, layout: str, workers: int | None
         OSError: if the disk is full or not writable.
     """
     sorting = sort_members(archive, layout)
-    intake = Intake("images", problems=list(archive.problems), ignored=dict(sorting.ignored))
+    intake = Intake("images", problems=list(archive.problems), ignored=dict(sorting.ignored), remarks=sorting.remarks)
     lost: set[str] = set()
     in_place = archive.kind == "folder"
     if in_place:

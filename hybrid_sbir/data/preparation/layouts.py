@@ -4,13 +4,12 @@ Members that are no PNG or JPEG file, or lie where the layout has no class, are 
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
+from hybrid_sbir.data.preparation.flickr import sort_flickr15k, sort_flickr25k
 from hybrid_sbir.data.preparation.members import Archive, ArchiveError, Problem
+from hybrid_sbir.data.preparation.sorting import Placed, Sorting
 
 EXTENSIONS = (".png", ".jpg", ".jpeg")
 
@@ -21,28 +20,6 @@ _PARTS = {
 }
 _WNID = re.compile(r"n\d{8}")
 _SKETCHY_RENDERING = "tx_000000000000"  # the other ones are the same images, shifted and scaled
-
-
-class Placed(NamedTuple):
-    """What the layout says of an image.
-
-    Attributes:
-        class_name: its class.
-        part: the part of the official split, or the domain (photo, sketch), or ''.
-        group: images of one group must never be split; '' if it stands alone.
-    """
-
-    class_name: str
-    part: str = ""
-    group: str = ""
-
-
-@dataclass
-class Sorting:
-    """An archive's members: ``images`` by path, and the others' paths by the reason why they are no data."""
-
-    images: dict[str, Placed] = field(default_factory=dict)
-    ignored: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
 def sort_members(archive: Archive, layout: str) -> Sorting:
@@ -172,12 +149,16 @@ LAYOUTS: dict[str, Callable[[Archive, Sequence[str], Sorting], None]] = {
     "tu_berlin": _class_and_file,
     "sketchy": _sketchy,
     "imagenet": _imagenet,
+    "flickr25k": sort_flickr25k,
+    "flickr15k": sort_flickr15k,
     "folder": _folder,
 }
 _EXPECTED = {
     "tu_berlin": "png/CLASS/ID.png",
     "sketchy": f"256x256/photo/{_SKETCHY_RENDERING}/CLASS/ID.jpg",
     "imagenet": "train/WNID/FILE.JPEG",
+    "flickr25k": "CLASS/FILE.jpg, sketches below a folder sketches",
+    "flickr15k": "FOLDER/NAME.jpg as in the file groundtruth, and 330sketches/DRAWER/CLASS.png",
     "folder": "CLASS/FILE.png or .jpg",
 }
 

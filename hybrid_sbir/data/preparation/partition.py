@@ -24,27 +24,37 @@ def partition(
 ) -> dict[str, Parts]:
     """Return the splits of the data set ``name``, by name.
 
-    ImageNet and folders with train / val / test have their ``official`` one; Sketchy has ``retrieval`` (photos are the
-    catalogue, sketches the queries) and keeps a photo and its sketches together in the others; QuickDraw has ``mini``
-    and ``zero_shot``. All but ImageNet have ``random80``, ``stratified80`` and ``kfold5_0`` to ``kfold5_4``.
+    ImageNet and folders with train / val / test have their ``official`` one. Where there are sketches and photos,
+    ``retrieval`` has the photos as catalogue and the sketches as queries, and the other splits divide both alike;
+    Sketchy's keep a photo and its sketches together. QuickDraw has ``mini`` and ``zero_shot``. All but ImageNet and
+    Flickr15k, which is a test set, have ``random80``, ``stratified80`` and ``kfold5_0`` to ``kfold5_4``.
     """
     parts = np.array([row.part for row in rows])
     official = {part: np.flatnonzero(parts == part) for part in ("train", "val", "test") if (parts == part).any()}
     if name == "imagenet":
         return {"official": official}
     splits = {"official": official} if official else {}
-    if name == "sketchy":
-        splits["retrieval"] = {
-            "catalogue": np.flatnonzero(parts == "photo"),
-            "queries": np.flatnonzero(parts == "sketch"),
-        }
+    photos, sketches = (np.flatnonzero(parts == domain) for domain in ("photo", "sketch"))
+    if name in ("sketchy", "flickr15k") or (len(photos) and len(sketches)):
+        splits["retrieval"] = {"catalogue": photos, "queries": sketches}
+    if name == "flickr15k":
+        return splits
     if name == "quickdraw":
         splits |= {"mini": mini(labels, classes, seed), "zero_shot": zero_shot(labels, classes, seed)}
-    return splits | _drawn(labels, np.array([row.group for row in rows]), seed)
+    groups = np.array([row.group for row in rows])
+    alone = not (groups != "").any()
+    strata = 2 * labels + (parts == "sketch") if alone and len(sketches) else labels
+    return splits | _drawn(strata, groups, seed)
 
 
 def _drawn(labels: np.ndarray, groups: np.ndarray, seed: int) -> dict[str, Parts]:
-    """Draw the splits that every data set has; samples without a group stand alone."""
+    """Draw the splits that every data set has; samples without a group stand alone.
+
+    Args:
+        labels: classes, or of sketches and photos that do not belong together the classes of each.
+        groups: (N,), what must not be divided.
+        seed: of the draw.
+    """
     grouped = bool((groups != "").all())
 
     def kept(split: Any) -> Parts:

@@ -35,13 +35,13 @@ def prepare(
     workers: int | None = None,
     progress: bool = True,
 ) -> Manifest:
-    """Unpack, check, index and split a data set: tu_berlin, quickdraw, imagenet, sketchy, or a folder of class folders.
+    """Unpack, check, index and split a data set, a well-known one or any folder of class folders.
 
     Every image is decoded once. What cannot be used is named with the reason, on the screen and in manifest.json, and
     the run goes on. A second run with the same archive and options changes nothing.
 
     Args:
-        name: which data set: tu_berlin, quickdraw, imagenet, sketchy or folder.
+        name: which data set: tu_berlin, quickdraw, imagenet, sketchy, flickr25k, flickr15k or folder.
         archive: the official archive (zip or tar), or a folder with its content unpacked. Images of a folder are used
             in place, through a symbolic link; QuickDraw's files are always converted. By default what
             ``data download`` fetched.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hybrid_sbir.data.drawn_from import PAIRS, pairs_bytes
 from hybrid_sbir.data.hashing import sha256_of_file
 from hybrid_sbir.data.listfile import mapping_bytes
 from hybrid_sbir.data.manifest import Manifest, index_bytes
@@ -48,6 +49,8 @@ def write_record(folder: Path, name: str, intake: Intake, options: dict[str, Any
     index = index_bytes([(row.path, label_of[row.class_name], row.sha256) for row in intake.rows])
     (folder / "index.tsv").write_bytes(index)
     (folder / "mapping.txt").write_bytes(mapping_bytes(classes))
+    if pairs := pairs_bytes((row.path, row.part, row.group) for row in intake.rows):
+        (folder / PAIRS).write_bytes(pairs)
     splits = partition(name, intake.rows, labels, classes, options["split_seed"])
     split_records, remarks = write_splits(folder, splits, paths, labels, classes, options["split_seed"])
     Manifest(
@@ -64,7 +67,7 @@ def write_record(folder: Path, name: str, intake: Intake, options: dict[str, Any
             {"reason": reason, "count": len(ignored), "paths": ignored[: _SHOWN + 1]}
             for reason, ignored in sorted(intake.ignored.items())
         ],
-        differences=_differences(name, intake, classes, options) + remarks,
+        differences=_differences(name, intake, classes, options) + intake.remarks + remarks,
         files=_hash_files(folder),
         index_sha256=hashlib.sha256(index).hexdigest(),
     ).save()
@@ -74,6 +77,7 @@ def _hash_files(folder: Path) -> dict[str, str]:
     """Return the sha256 of the files that are not single images, by path."""
     files = [
         folder / "mapping.txt",
+        *folder.glob(PAIRS),
         *folder.glob("splits/*/*.txt"),
         *folder.glob("strokes/*"),
         *folder.glob("bitmaps/*"),

@@ -317,7 +317,7 @@ def test_what_cannot_be_fetched_is_explained(tmp_path, name, options, words):
 
 def test_unknown_names_list_the_known_ones(tmp_path):
     with pytest.raises(
-        ValueError, match="no data set 'mnist'; there are: tu_berlin, quickdraw, imagenet, sketchy, folder"
+        ValueError, match="no data set 'mnist'; there are: tu_berlin, quickdraw, imagenet, sketchy, flickr25k"
     ):
         download("mnist", tmp_path)
     with pytest.raises(ValueError, match="no form 'raw'; there are: simplified, numpy_bitmap"):

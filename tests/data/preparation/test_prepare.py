@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hybrid_sbir.data.drawn_from import read_pairs
 from hybrid_sbir.data.listfile import read_list, read_mapping
 from hybrid_sbir.data.manifest import Manifest, split_part
 from hybrid_sbir.data.preparation import intake, record
@@ -414,3 +415,9 @@ def test_real_archives(shared, tmp_path, name, archive, options, samples):
     assert manifest.samples == samples
     assert manifest.problems == []
     assert manifest.differences == [] or name != "tu_berlin", "the complete set has its official counts"
+    if name == "sketchy":
+        pairs = read_pairs(manifest.root)
+        assert sorted(pairs) == sorted(manifest.split_part("retrieval", "queries")[0]), "each sketch has its photo"
+        assert 3 * 85 <= len(set(pairs.values())) <= 5 * 85
+        label = dict(zip(*manifest.index(), strict=True))
+        assert all(label[sketch] == label[photo] for sketch, photo in pairs.items())
