@@ -33,7 +33,7 @@ class SupervisedContrastive(CrossDomainLoss):
     def compare(self, anchor: Tensor, reference: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """See :meth:`CrossDomainLoss.compare`."""
         logits = anchor @ reference.T / self.temperature
-        # The lowest finite number: rows of nothing but -inf would have gradients 0 * NaN.
+        # The lowest finite number: a row of nothing but -inf has a NaN on the way back, which detect_anomaly stops at.
         competing = logits.masked_fill(~(positive | negative), torch.finfo(logits.dtype).min)
         log_share = logits - competing.logsumexp(dim=1, keepdim=True)
         of_anchor = -log_share.masked_fill(~positive, 0.0).sum(dim=1) / positive.sum(dim=1).clamp(min=1)

@@ -9,6 +9,7 @@ from hybrid_sbir.losses import (
     contrastive_loss,
     hard_negative_contrastive_loss,
 )
+from hybrid_sbir.losses.distance import nearest_pairs
 from tests.losses import oracle
 from tests.losses.batches import batch, gradients, lists, unit
 
@@ -66,6 +67,19 @@ def test_hard_negatives_come_from_the_whole_batch():
     assert at_photo[0].abs().sum() == 0  # its own sketch lies on it, and photo 1 is nearer to sketch 0 than 0 to 1
 
 
+def test_close_negatives_are_told_apart_in_single_precision():
+    """Distances through a product of unit vectors are 3e-4 off; these are 1e-4 apart."""
+    step = torch.arange(16, dtype=torch.float64)[torch.randperm(16, generator=torch.Generator().manual_seed(0))] * 1e-4
+    photo = torch.stack([step, (1 - step**2).sqrt()], dim=1).float()
+    sketch, label = torch.tensor([[0.0, 1.0]]).expand(16, 2), torch.arange(16)
+    expected = oracle.hard_negative(sketch.tolist(), photo.tolist(), label.tolist(), (label + 16).tolist(), 0.7)
+    found = HardNegativeContrastiveLoss(0.7)(sketch, photo, label, label + 16)
+    assert found.item() == pytest.approx(expected, rel=1e-6)
+    row, column, _ = nearest_pairs(sketch[:1], photo, torch.zeros(1, 16, dtype=torch.bool), 8)
+    assert step[column].sort().values == pytest.approx((torch.arange(8) * 1e-4).tolist())
+    assert not row.any()
+
+
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda x: type(x).__name__)
 def test_gradient(loss):
     sketch, photo, *label = batch(8, 8, seed=1)
@@ -95,7 +109,7 @@ def test_a_batch_without_negatives_only_pulls():
     sketch, photo, label, _ = batch(6, 6)
     one_class = torch.zeros_like(label)
     expected = (sketch - photo).square().sum(1).mean() / 2
-    for loss in LOSSES:
+    for loss in (ContrastiveLoss(9.0), HardNegativeContrastiveLoss(9.0)):  # a margin that no pair is beyond
         assert torch.allclose(loss(sketch, photo, one_class, one_class), expected)
 
 

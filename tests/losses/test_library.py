@@ -105,6 +105,14 @@ def test_a_batch_without_pairs_of_a_kind_is_zero(case, build):
     assert all((grad == 0).all() for grad in found)
 
 
+@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize("sizes", [(1, 0), (0, 1), (3, 0), (1, 1)])
+def test_one_domain_may_be_empty(sizes, within):
+    value, *found = gradients(MultiSimilarity(within=within), *batch(*sizes, classes=1))
+    assert value == 0
+    assert all((grad == 0).all() for grad in found)
+
+
 @pytest.mark.parametrize("build", [MultiSimilarity, partial(proxies_of, dtype=torch.float32)])
 def test_autocast_changes_nothing(build):
     one, loss = batch(dtype=torch.float32), build()

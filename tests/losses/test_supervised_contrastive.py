@@ -93,6 +93,16 @@ def test_a_batch_without_pairs_of_a_kind_is_zero(case, within):
     assert all((grad == 0).all() for grad in found)
 
 
+@pytest.mark.filterwarnings("ignore:Anomaly Detection")
+@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize("sizes", [(1, 0), (0, 1), (3, 0), (1, 1)])
+def test_one_domain_may_be_empty(sizes, within):
+    with torch.autograd.detect_anomaly(check_nan=True):
+        value, *found = gradients(SupervisedContrastive(within=within), *batch(*sizes, classes=1))
+    assert value == 0
+    assert all((grad == 0).all() for grad in found)
+
+
 def test_an_anchor_without_a_positive_is_left_out():
     sketch, photo, sketch_label, photo_label = batch(seed=2)
     lonely = torch.cat([sketch_label, torch.tensor([9])])
