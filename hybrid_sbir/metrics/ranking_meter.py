@@ -27,6 +27,7 @@ class RankingMeter(Metric):
 
     Attributes:
         values: of the last :meth:`compute`, query by query in the order of their indices; None before.
+        ranked: what that ranked, by role: embeddings, labels and indices of all processes; empty after :meth:`reset`.
     """
 
     full_state_update = False
@@ -49,6 +50,7 @@ class RankingMeter(Metric):
         self.metrics, self.similarity, self.ties = tuple(metrics), similarity, ties
         self.leave_one_out = leave_one_out
         self.values: RankingValues | None = None
+        self.ranked: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
         for role in ("query", "photo"):
             for name in ("embedding", "label", "index"):
                 self.add_state(f"{role}_{name}", default=[], dist_reduce_fx="cat")
@@ -79,6 +81,7 @@ class RankingMeter(Metric):
         """
         queries, labels, index = self._distinct("query")
         photos, photo_labels, photo_index = self._distinct("photo")
+        self.ranked = {"query": (queries, labels, index), "photo": (photos, photo_labels, photo_index)}
         exclude = None
         if self.leave_one_out and len(photo_index):
             place = torch.searchsorted(photo_index, index).clamp(max=len(photo_index) - 1)
@@ -94,6 +97,11 @@ class RankingMeter(Metric):
             exclude=exclude,
         )
         return self.values.mean()
+
+    def reset(self) -> None:
+        """Forget all samples; the values of the last :meth:`compute` stay."""
+        super().reset()
+        self.ranked = {}
 
     def _distinct(self, role: str) -> tuple[Tensor, Tensor, Tensor]:
         """Embeddings, labels and indices in the order of the indices, each index once."""

@@ -32,7 +32,7 @@ from hybrid_sbir.models.two_branch import DOMAINS, SharedNorm, TwoBranch
 from hybrid_sbir.retrieval.descriptors import describe as describe_views
 from hybrid_sbir.tasks.optimisation import Schedule, build_optimisation, check_schedule
 from hybrid_sbir.tasks.restoring import BRANCHES_KEY, check_restorable, check_same_data, describe
-from hybrid_sbir.tasks.retrieval_scores import ROLES, RetrievalScores
+from hybrid_sbir.tasks.retrieval_scores import ROLES, CatalogueMethod, RetrievalScores
 from hybrid_sbir.tasks.whole_batches import in_whole_batch
 
 Weights = BoundedWeights | PublishedWeights
@@ -67,6 +67,8 @@ class BimodalTask(LightningModule):
         lr_scheduler: "cosine" (to 0, once an epoch), "warmup_cosine" (once a step), "constant", or a scheduler class.
         scales: factors on the image's side whose embeddings are averaged outside of training.
         mirror: whether mirror images are averaged too.
+        using_catalogue: outside of training, score also what uses the whole catalogue: "expansion" of the queries,
+            "reranking" by reciprocal neighbours; logged as ``test_expanded/map``, ``test_reranked/map``.
 
     Raises:
         ValueError: if a setting fits no model; the message says what does.
@@ -93,6 +95,7 @@ class BimodalTask(LightningModule):
         lr_scheduler: Schedule,
         scales: Sequence[float],
         mirror: bool,
+        using_catalogue: Sequence[CatalogueMethod],
     ) -> None:
         super().__init__()
         if num_classes < 2:
@@ -112,7 +115,7 @@ class BimodalTask(LightningModule):
         self.loss, self.weights, self.gather = loss or SupervisedContrastive(), weights or BoundedWeights(), gather
         self.label_smoothing, self.smoothing = label_smoothing, smoothing
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
-        self.scales, self.mirror = tuple(scales), mirror
+        self.scales, self.mirror, self.using_catalogue = tuple(scales), mirror, tuple(using_catalogue)
         self.smallest_input = self.model.sketch.smallest_input
         self.scores = nn.ModuleList()
         self.non_finite: list[int] = []
@@ -243,9 +246,10 @@ class BimodalTask(LightningModule):
 
     def _log_scores(self) -> None:
         self.non_finite = []
+        methods = () if self.trainer.state.fn == TrainerFn.FITTING else self.using_catalogue
         for scores in self.scores:
             assert isinstance(scores, RetrievalScores)
-            for name, value in scores.compute().items():
+            for name, value in scores.compute(methods).items():
                 # The same number in every process already; float64, as it was counted.
                 shown = name.endswith("/map")
                 self.log(name, torch.tensor(value, dtype=torch.float64), prog_bar=shown)

@@ -16,6 +16,7 @@ from hybrid_sbir.models.two_branch import SharedNorm
 from hybrid_sbir.tasks.bimodal import BimodalTask, Weights
 from hybrid_sbir.tasks.initial_weights import start_branches
 from hybrid_sbir.tasks.optimisation import Schedule
+from hybrid_sbir.tasks.retrieval_scores import CatalogueMethod
 
 
 class ContrastiveTask(BimodalTask):
@@ -31,7 +32,8 @@ class ContrastiveTask(BimodalTask):
         freeze_private: whether stems and private stages are frozen.
         frozen_norms_move: whether the batch norms of what is frozen go on updating, as in the published code.
         num_classes, in_channels, backbone, activation, width, stem, shared_stages, shared_norm, head, embedding_size,
-            loss, weights, label_smoothing, smoothing, gather, optimizer, lr_scheduler, scales, mirror: see
+            loss, weights, label_smoothing, smoothing, gather, optimizer, lr_scheduler, scales, mirror,
+            using_catalogue: see
             :class:`~hybrid_sbir.tasks.bimodal.BimodalTask`.
 
     Raises:
@@ -59,6 +61,7 @@ class ContrastiveTask(BimodalTask):
         lr_scheduler: Schedule = "warmup_cosine",
         scales: Sequence[float] = (1.0,),
         mirror: bool = False,
+        using_catalogue: Sequence[CatalogueMethod] = (),
         init_sketch: str | None = None,
         init_photo: str | None = None,
         shared_from: SharedFrom = "photo",
@@ -68,6 +71,7 @@ class ContrastiveTask(BimodalTask):
         super().__init__(
             num_classes, in_channels, backbone, activation, width, stem, shared_stages, shared_norm, head,
             embedding_size, loss, weights, label_smoothing, smoothing, gather, optimizer, lr_scheduler, scales, mirror,
+            using_catalogue,
         )  # fmt: skip
         if (init_sketch is None) != (init_photo is None):
             raise ValueError("give both init_sketch and init_photo (the same file will do), or neither")

@@ -1,19 +1,28 @@
 """Scores of one retrieval evaluation, gathered over batches and processes. M samples of a batch, E embedding size."""
 
 import math
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
 from hybrid_sbir.batch import RetrievalSet
-from hybrid_sbir.metrics import RankingMeter
+from hybrid_sbir.metrics import RankingMeter, RankingValues, ranking_metrics, scored_metrics
+from hybrid_sbir.retrieval import expand_queries, rerank
 from hybrid_sbir.tasks.non_finite import NonFiniteSamples
 
 NAMES = {"ap": "map", "rr": "mrr", "p@10": "p10"}
 """What a metric is called in logs when its mean over the queries is meant."""
 
 ROLES = ("query", "photo")
+
+CatalogueMethod = Literal["expansion", "reranking"]
+"""What may be done with a ranking when the whole catalogue is known: alpha query expansion, k-reciprocal re-ranking."""
+
+_LOGGED_AS = {"expansion": "expanded", "reranking": "reranked"}
+_EXPANDED_BY, _NEIGHBOURS, _AVERAGED = 10, 20, 6  # photos; the last two are the paper's k1 and k2
 
 
 class RetrievalScores(nn.Module):
@@ -45,23 +54,44 @@ class RetrievalScores(nn.Module):
         sound = embedding.isfinite().all(dim=1, keepdim=True)
         self.meter.update(embedding.where(sound, 0.0), label, index, role)
 
-    def compute(self) -> dict[str, float]:
+    def compute(self, using_catalogue: Sequence[CatalogueMethod] = ()) -> dict[str, float]:
         """Return the means by logged name, of all queries and of each group's, and remark on what a reader must know.
 
         All processes call this; one whose share was empty takes part.
+
+        Args:
+            using_catalogue: methods that use the whole catalogue, whose scores come under names of their own:
+                ``test_expanded/map`` beside ``test/map``.
         """
         device = self.meter.device
         for role in ROLES:
             none = torch.empty(0, dtype=torch.int64, device=device)
             self.meter.update(torch.empty(0, self.embedding_size, device=device), none, none, role)
-        found = {NAMES[name]: value for name, value in self.meter.compute().items()}
-        values = self.meter.values
-        assert values is not None, "compute has set it"
+        self.meter.compute()
+        assert self.meter.values is not None, "compute has set it"
+        found = self._named(self.about.name, self.meter.values)
+        for method in using_catalogue:
+            found |= self._named(f"{self.about.name}_{_LOGGED_AS[method]}", self._with_catalogue(method))
+        self._remark()
+        return found
+
+    def _named(self, start: str, values: RankingValues) -> dict[str, float]:
+        """Means of all queries and of each group's, by logged name."""
+        found = {f"{start}/{NAMES[name]}": mean for name, mean in values.mean().items()}
         for group, labels in self.about.groups.items():
             own = torch.isin(values.labels, torch.tensor(labels, dtype=torch.int64))
-            found |= {f"{group}_{NAMES[name]}": _mean(values[name][own].tolist()) for name in NAMES}
-        self._remark()
-        return {f"{self.about.name}/{name}": value for name, value in found.items()}
+            found |= {f"{start}/{group}_{NAMES[name]}": _mean(values[name][own].tolist()) for name in NAMES}
+        return found
+
+    def _with_catalogue(self, method: CatalogueMethod) -> RankingValues:
+        (queries, labels, _), (photos, photo_labels, _) = (self.meter.ranked[role] for role in ROLES)
+        metrics, most = tuple(NAMES), len(photos) - 1
+        if method == "expansion":
+            expanded = expand_queries(queries, photos, min(_EXPANDED_BY, len(photos)))
+            return ranking_metrics(expanded, photos, labels, photo_labels, metrics)
+        near = max(1, min(_NEIGHBOURS, most))
+        scores = rerank(queries, photos, near, min(_AVERAGED, near))
+        return scored_metrics(scores, labels.cpu(), photo_labels.cpu(), metrics)
 
     def reset(self) -> None:
         """Forget all samples."""

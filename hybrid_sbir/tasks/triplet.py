@@ -1,6 +1,8 @@
 """Stages 3 and 4 of the thesis's retrieval (its section 3.5): everything trains, on triplets or on whole batches."""
 
 from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
@@ -14,7 +16,8 @@ from hybrid_sbir.models.stem import StemSize
 from hybrid_sbir.models.two_branch import SharedNorm
 from hybrid_sbir.tasks.bimodal import BimodalTask, Weights
 from hybrid_sbir.tasks.initial_weights import start_stage
-from hybrid_sbir.tasks.optimisation import Schedule
+from hybrid_sbir.tasks.optimisation import Schedule, build_optimisation
+from hybrid_sbir.tasks.retrieval_scores import CatalogueMethod
 
 
 class TripletTask(BimodalTask):
@@ -26,8 +29,11 @@ class TripletTask(BimodalTask):
     Args:
         init_from: the .ckpt of the stage before.
         init_classifier: whether to take the layer of class scores from it; false where the classes differ (stage 4).
+        optimised: whose parameters the optimiser holds: "own", or "previous" as in the published code, where it was
+            built for the model of stage 2: no weight changes in this stage, only batch norms' running statistics.
         num_classes, in_channels, backbone, activation, width, stem, shared_stages, shared_norm, head, embedding_size,
-            loss, weights, label_smoothing, smoothing, gather, optimizer, lr_scheduler, scales, mirror: see
+            loss, weights, label_smoothing, smoothing, gather, optimizer, lr_scheduler, scales, mirror,
+            using_catalogue: see
             :class:`~hybrid_sbir.tasks.bimodal.BimodalTask`.
 
     Raises:
@@ -55,14 +61,24 @@ class TripletTask(BimodalTask):
         lr_scheduler: Schedule = "warmup_cosine",
         scales: Sequence[float] = (1.0,),
         mirror: bool = False,
+        using_catalogue: Sequence[CatalogueMethod] = (),
         init_from: str | None = None,
         init_classifier: bool = True,
+        optimised: Literal["own", "previous"] = "own",
     ) -> None:
         super().__init__(
             num_classes, in_channels, backbone, activation, width, stem, shared_stages, shared_norm, head,
             embedding_size, loss, weights, label_smoothing, smoothing, gather, optimizer, lr_scheduler, scales, mirror,
+            using_catalogue,
         )  # fmt: skip
-        self.init_from, self.init_classifier = init_from, init_classifier
+        self.init_from, self.init_classifier, self.optimised = init_from, init_classifier, optimised
+
+    def configure_optimizers(self) -> Any:
+        """Build the optimiser from this module's parameters; as published, from those of a model before it."""
+        if self.optimised == "own":
+            return super().configure_optimizers()
+        before = list(deepcopy(self.model).parameters())
+        return build_optimisation(before, self.optimizer, self.lr_scheduler, self.trainer.max_epochs, self._steps)
 
     def start(self) -> str | None:
         """Load the stage before."""
