@@ -15,7 +15,7 @@ export MALLOC_TRIM_THRESHOLD_ ?= -1
 export GOMP_SPINCOUNT ?= 1000
 
 .PHONY: help setup demo test test-slow test-gpu lint format data-tu-berlin table-4.1 train-gpu
-.PHONY: bench-ops bench-gpu table-3.1 bench-loading bench-ranking clean
+.PHONY: table-4.4 table-4.4-ablation bench-ops bench-gpu table-3.1 bench-loading bench-ranking clean
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -108,6 +108,9 @@ table_4_1_options = --config experiments/base/classification.yaml --config exper
 EPOCHS ?= 100
 train-gpu:  ## the thesis's TU-Berlin regime at 224 x 224 for VARIANTS on a GPU, in EPOCHS
 	$(MAKE) table-4.1 PRESET=thesis OPTIONS='--trainer.accelerator gpu --trainer.max_epochs $(EPOCHS) --data.init_args.num_workers 12 --data.init_args.pack data/packed'
+
+# ---- Table 4.4: retrieval ----
+include experiments/table_4_4/rules.mk
 
 # ---- measurements: on a GPU where there is one; DEVICE=cpu|cuda|cuda:N chooses ----
 DEVICE ?=

@@ -1,0 +1,82 @@
+# Table 4.4, a stage a file target: pre-training <- stage 1 (sketches, photos) <- stage 2 <- stage 3. A row is
+# BACKBONE-INIT-RECIPE-seedN: INIT is pretrained or scratch; RECIPE is thesis, modern, or the number of the last switch of
+# switches/ that is laid over the thesis's recipe (the ablation). The seed is that of stages 2 and 3.
+T44 := experiments/table_4_4
+T44_RUNS := runs/table-4.4/$(PRESET)
+ROWS ?= $(foreach b,resnet26 hib_patch_2_2_nl,$(foreach i,pretrained scratch,$(foreach r,thesis modern,$(b)-$(i)-$(r)-seed0)))
+ABLATION ?= $(foreach n,thesis 01 02 03 04 05 06 07 08 09 10 11 12,resnet26-pretrained-$(n)-seed0)
+T44_OPTIONS ?=
+cfg = $(foreach f,$(1),--config $(f))
+row_part = $(word $(1),$(subst -, ,$(2)))
+t44_fit = $(RUN) fit $(1) --runs $(T44_RUNS) --name $(2) $(T44_OPTIONS) --ckpt_path last
+
+table-4.4: $(ROWS:%=$(T44_RUNS)/%/stage3/.done)  ## retrieval of photos for sketches, both recipes (PRESET, ROWS, DATA)
+	$(BIN)/python $(T44)/collect.py $(T44_RUNS) --rows $(ROWS) --out $(T44_RUNS)/table.md
+
+table-4.4-ablation: $(ABLATION:%=$(T44_RUNS)/%/stage3/.done)  ## from the thesis's recipe to the modern one, a switch at a time
+	$(BIN)/python $(T44)/collect.py $(T44_RUNS) --rows $(ABLATION) --out $(T44_RUNS)/ablation.md
+
+# ---- pre-training and stage 1, shared by the rows of a backbone ----
+T44_PRESET = $(T44)/$(PRESET).yaml
+.PRECIOUS: $(T44_RUNS)/pretrained/%/.done $(T44_RUNS)/stage1/%/.done $(T44_RUNS)/%/stage2/.done $(T44_RUNS)/%/stage3/.done
+$(T44_RUNS)/pretrained/%/.done: | data/imagenet/manifest.json
+	$(call t44_fit,$(call cfg,experiments/base/classification.yaml experiments/data/imagenet.yaml $(T44_PRESET) \
+	  $(T44)/$(PRESET)_pretraining.yaml) --model.init_args.backbone $*,pretrained/$*)
+	touch $@
+
+# stage1/BACKBONE-INIT-photo, stage1/BACKBONE-INIT-sketch-RECIPE
+t44_from = $(if $(filter pretrained,$(call row_part,2,$(1))),--model.init_args.init_head false \
+  --model.init_args.init_from $(T44_RUNS)/pretrained/$(call row_part,1,$(1))/checkpoints/best.ckpt)
+t44_stage1 = $(call t44_fit,$(call cfg,experiments/base/classification.yaml $(2) $(T44_PRESET) $(T44)/$(PRESET)_stage1.yaml) \
+  --model.init_args.backbone $(call row_part,1,$(1)) $(call t44_from,$(1)),stage1/$(1))
+define t44_stage1_rules
+$(T44_RUNS)/stage1/$(1)-$(2)-photo/.done: $(3) | data/photos_90/manifest.json
+	$$(call t44_stage1,$(1)-$(2)-photo,$(T44)/stage1_photo.yaml)
+	touch $$@
+$(T44_RUNS)/stage1/$(1)-$(2)-sketch-%/.done: $(3) | $(TU_BERLIN)
+	$$(call t44_stage1,$(1)-$(2)-sketch-$$*,$(T44)/stage1_sketch.yaml $(T44)/stage1_$$*.yaml)
+	touch $$@
+endef
+T44_BACKBONES := $(sort $(foreach r,$(ROWS) $(ABLATION),$(call row_part,1,$(r))))
+$(foreach b,$(T44_BACKBONES),$(eval $(call t44_stage1_rules,$(b),scratch,)))
+$(foreach b,$(T44_BACKBONES),$(eval $(call t44_stage1_rules,$(b),pretrained,$(T44_RUNS)/pretrained/$(b)/.done)))
+
+# ---- stages 2 and 3 ----
+# The recipe's overlays for a stage (contrastive, triplet): a recipe's own, or the thesis's and the first switches.
+t44_switches = $(addprefix $(T44)/switches/,$(shell ls $(T44)/switches | \
+  awk -F_ -v last=$(1) -v stage=$(2) '{parts = split($$0, part, ".")} $$1 <= last && (parts == 2 || part[2] == stage)'))
+t44_recipe = $(if $(filter modern,$(1)),experiments/recipes/modern.yaml experiments/recipes/modern_$(2).yaml,\
+  experiments/recipes/thesis.yaml experiments/recipes/thesis_$(2).yaml \
+  $(if $(filter triplet,$(2)),$(T44)/$(PRESET)_triplet_thesis.yaml) $(if $(filter-out thesis,$(1)),$(call t44_switches,$(1),$(2))))
+t44_configs = $(call cfg,experiments/base/$(2).yaml $(T44)/data.yaml $(call t44_recipe,$(call row_part,3,$(1)),$(2)) \
+  $(T44_PRESET) $(T44)/$(PRESET)_$(2).yaml) --model.init_args.backbone $(call row_part,1,$(1)) \
+  --seed_everything $(patsubst seed%,%,$(call row_part,4,$(1)))
+# Stage 1's sketches follow the recipe: the published crops up to switch 08.
+t44_sketches = $(if $(filter thesis 01 02 03 04 05 06 07 08,$(call row_part,3,$(1))),thesis,modern)
+t44_stage1_of = $(T44_RUNS)/stage1/$(call row_part,1,$(1))-$(call row_part,2,$(1))
+define t44_row_rules
+$(T44_RUNS)/$(1)/stage2/.done: $(call t44_stage1_of,$(1))-photo/.done $(call t44_stage1_of,$(1))-sketch-$(call t44_sketches,$(1))/.done \
+    | data/sketchy/manifest.json
+	$$(call t44_fit,$$(call t44_configs,$(1),contrastive) \
+	  --model.init_args.init_sketch $(call t44_stage1_of,$(1))-sketch-$(call t44_sketches,$(1))/checkpoints/best.ckpt \
+	  --model.init_args.init_photo $(call t44_stage1_of,$(1))-photo/checkpoints/best.ckpt,$(1)/stage2)
+	touch $$@
+$(T44_RUNS)/$(1)/stage3/.done: $(T44_RUNS)/$(1)/stage2/.done
+	$$(call t44_fit,$$(call t44_configs,$(1),triplet) \
+	  --model.init_args.init_from $(T44_RUNS)/$(1)/stage2/checkpoints/best.ckpt,$(1)/stage3)
+	for stage in 2 3; do for verb in validate test; do $(RUN) $$$$verb --config $(T44_RUNS)/$(1)/stage$$$$stage/config.yaml \
+	  --data.init_args.val_queries_per_class null --model.init_args.using_catalogue '[expansion, reranking]'; done; done
+	touch $$@
+endef
+$(foreach r,$(sort $(ROWS) $(ABLATION)),$(eval $(call t44_row_rules,$(r))))
+
+# ---- data ----
+PHOTOS_ZIP := $(firstword $(wildcard $(DATA)/photos_90.zip $(DATA)/photos/photos_90.zip))
+SKETCHY_ZIP := $(firstword $(wildcard $(DATA)/sketchy_85.zip $(DATA)/sketchy/sketchy_85.zip))
+IMAGENET_ZIP := $(firstword $(wildcard $(DATA)/tiny-imagenet-200_subset.zip $(DATA)/imagenet/tiny-imagenet-200_subset.zip))
+data/photos_90/manifest.json: | setup
+	$(RUN) data prepare folder --into photos_90 --archive $(or $(PHOTOS_ZIP),$(error no photos_90.zip in DATA=$(DATA): prepare your photos with hybrid-sbir data prepare folder --into photos_90 --archive FOLDER))
+data/sketchy/manifest.json: | setup
+	$(RUN) data prepare sketchy --archive $(or $(SKETCHY_ZIP),$(error no sketchy_85.zip in DATA=$(DATA): hybrid-sbir data prepare sketchy --archive FOLDER))
+data/imagenet/manifest.json: | setup
+	$(RUN) data prepare imagenet --archive $(or $(IMAGENET_ZIP),$(error no ImageNet in DATA=$(DATA): hybrid-sbir data prepare imagenet --archive FOLDER))
