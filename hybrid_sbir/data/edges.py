@@ -92,13 +92,15 @@ def _linked(crest: np.ndarray, strength: np.ndarray) -> np.ndarray:
 def _pieces(edges: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Number the connected pieces of the edges, (E,), each by its first pixel; neighbours are eight."""
     width = edges.shape[1]
-    number = np.full(edges.size, len(places))
-    number[places] = np.arange(len(places))
-    near = number[places[:, None] + (-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1)]
-    piece = np.arange(len(places) + 1)  # the last one stands for no neighbour
+    number = np.full(edges.size, len(places), np.int32)
+    number[places] = np.arange(len(places), dtype=np.int32)
+    around = (-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1)
+    near = np.stack([number[places + step] for step in around])
+    piece = np.arange(len(places) + 1, dtype=np.int32)  # the last one stands for no neighbour
     while True:
-        lowest = np.minimum(piece[:-1], piece[near].min(1, initial=len(places)))
-        lowest = np.append(lowest, len(places))
+        lowest = piece.copy()
+        np.minimum(piece[near].min(0, initial=len(places)), piece[:-1], out=lowest[:-1])
+        lowest = lowest[lowest]
         lowest = lowest[lowest]
         if np.array_equal(lowest, piece):
             return piece[:-1]

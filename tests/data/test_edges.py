@@ -94,3 +94,15 @@ def test_photos_give_about_as_much_ink_as_sketches(some_photos, some_sketches):
     assert min(drawn) > 0.002
     assert max(drawn) < 0.12
     assert 0.5 < np.median(drawn) / np.median(sketched) < 2.5
+
+
+def test_a_line_goes_on_where_it_fades_but_none_starts_there():
+    """Steps of brightness along two rows: one fades from 40 % to 4 % of the range, the other is 4 % throughout."""
+    side = 160
+    step = np.zeros((side, side))
+    step[40:120] = np.linspace(0.4, 0.04, side) * 255
+    faint = np.zeros((side, side))
+    faint[40:120] = 0.04 * 255
+    drawn, nothing = (ink(edge_map(Image.fromarray((60 + shade).astype(np.uint8)))) for shade in (step, faint))
+    assert (drawn[36:44].max(0) > 0.5).mean() > 0.95, "along its whole length"
+    assert nothing.max() == 0
