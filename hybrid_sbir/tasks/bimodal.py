@@ -8,13 +8,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
-from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor, nn
 
-from hybrid_sbir.batch import ClassificationBatch, PairBatch, RetrievalSet, TripletBatch
+from hybrid_sbir.batch import Domain, PairBatch, TripletBatch
 from hybrid_sbir.losses import (
     BoundedWeights,
     PublishedWeights,
@@ -28,22 +26,20 @@ from hybrid_sbir.models import StageSpec
 from hybrid_sbir.models.embedding_head import Embedded, HeadKind
 from hybrid_sbir.models.stage import Activation
 from hybrid_sbir.models.stem import StemSize
-from hybrid_sbir.models.two_branch import DOMAINS, SharedNorm, TwoBranch
-from hybrid_sbir.retrieval.descriptors import describe as describe_views
+from hybrid_sbir.models.two_branch import SharedNorm, TwoBranch
 from hybrid_sbir.tasks.optimisation import Schedule, build_optimisation, check_schedule
 from hybrid_sbir.tasks.restoring import BRANCHES_KEY, check_restorable, check_same_data, describe
-from hybrid_sbir.tasks.retrieval_scores import ROLES, CatalogueMethod, RetrievalScores
-from hybrid_sbir.tasks.whole_batches import in_whole_batch
+from hybrid_sbir.tasks.retrieval import RetrievalTask
+from hybrid_sbir.tasks.retrieval_scores import CatalogueMethod
 
 Weights = BoundedWeights | PublishedWeights
 
 
-class BimodalTask(LightningModule):
+class BimodalTask(RetrievalTask):
     """One stage of training two branches, and their evaluation as a retrieval of photos for sketches.
 
-    Logs ``train/loss``, and for each retrieval set of the data (``val``, ``val_unseen``, ``test``) ``map``, ``mrr`` and
-    ``p10`` over its queries, and over those of each group of classes. Pairs and triplets are compared by embeddings of
-    unit length.
+    Logs ``train/loss`` and the scores of each retrieval set of the data (``val``, ``val_unseen``, ``test``). Pairs and
+    triplets are compared by embeddings of unit length.
 
     Args:
         num_classes: K; the command line takes it from the data.
@@ -65,10 +61,7 @@ class BimodalTask(LightningModule):
             compares its own.
         optimizer: builds the optimiser from the parameters.
         lr_scheduler: "cosine" (to 0, once an epoch), "warmup_cosine" (once a step), "constant", or a scheduler class.
-        scales: factors on the image's side whose embeddings are averaged outside of training.
-        mirror: whether mirror images are averaged too.
-        using_catalogue: outside of training, score also what uses the whole catalogue: "expansion" of the queries,
-            "reranking" by reciprocal neighbours; logged as ``test_expanded/map``, ``test_reranked/map``.
+        scales, mirror, using_catalogue: see :class:`~hybrid_sbir.tasks.retrieval.RetrievalTask`.
 
     Raises:
         ValueError: if a setting fits no model; the message says what does.
@@ -97,7 +90,7 @@ class BimodalTask(LightningModule):
         mirror: bool,
         using_catalogue: Sequence[CatalogueMethod],
     ) -> None:
-        super().__init__()
+        super().__init__(scales, mirror, using_catalogue)
         if num_classes < 2:
             raise ValueError(f"num_classes is {num_classes}; retrieval by class needs 2 or more: look at the data")
         self.model = TwoBranch(
@@ -115,10 +108,11 @@ class BimodalTask(LightningModule):
         self.loss, self.weights, self.gather = loss or SupervisedContrastive(), weights or BoundedWeights(), gather
         self.label_smoothing, self.smoothing = label_smoothing, smoothing
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
-        self.scales, self.mirror, self.using_catalogue = tuple(scales), mirror, tuple(using_catalogue)
-        self.smallest_input = self.model.sketch.smallest_input
-        self.scores = nn.ModuleList()
-        self.non_finite: list[int] = []
+        self.embedding_size, self.smallest_input = embedding_size, self.model.sketch.smallest_input
+
+    def embed(self, image: Tensor, domain: Domain) -> Tensor:
+        """Embed images (N, C, H, W) of one domain: (N, E), float32, of norm 1."""
+        return unit(self.model.embed(image, domain))
 
     def start(self) -> str | None:
         """Load initial weights, and say what was loaded; a checkpoint that is continued replaces them afterwards."""
@@ -158,38 +152,6 @@ class BimodalTask(LightningModule):
         )
         return total_loss(metric, classification, weight)
 
-    def validation_step(self, batch: ClassificationBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Add a batch of queries (even loaders) or of a catalogue (odd ones)."""
-        scores = self.scores[dataloader_idx // 2]
-        assert isinstance(scores, RetrievalScores)
-        embedding = self._evaluate(batch.image, dataloader_idx)
-        scores.update(embedding, batch.label, batch.index, ROLES[dataloader_idx % 2])
-
-    def test_step(self, batch: ClassificationBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Add a batch, as in validation."""
-        self.validation_step(batch, batch_idx, dataloader_idx)
-
-    def predict_step(self, batch: ClassificationBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
-        """Return ``embedding`` (N, E) of unit length, with the batch's ``label`` and ``index``."""
-        embedding = self._evaluate(batch.image, dataloader_idx)
-        return {"embedding": embedding, "label": batch.label, "index": batch.index}
-
-    def on_validation_epoch_start(self) -> None:
-        """Prepare the scores of this validation; an earlier one may have been broken off."""
-        self._prepare_scores("val")
-
-    def on_test_epoch_start(self) -> None:
-        """Prepare the scores of this test."""
-        self._prepare_scores("test")
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the scores."""
-        self._log_scores()
-
-    def on_test_epoch_end(self) -> None:
-        """Log the scores."""
-        self._log_scores()
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what is needed to build the model again, and the classes it tells apart."""
         fingerprint = getattr(self._data(), "fingerprint", None)
@@ -198,7 +160,7 @@ class BimodalTask(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another model, other classes or, to continue, another length; in words."""
         check_restorable(checkpoint, self.model, list(getattr(self._data(), "classes", ())), BRANCHES_KEY)
-        if self.trainer.state.fn == TrainerFn.FITTING:
+        if self.fitting:
             check_same_data(checkpoint, getattr(self._data(), "fingerprint", None), BRANCHES_KEY)
             check_schedule(checkpoint, self.trainer.max_epochs, self._steps)
 
@@ -220,41 +182,8 @@ class BimodalTask(LightningModule):
         assert isinstance(gathered, Tensor)
         return gathered.flatten(0, 1)
 
-    def _evaluate(self, image: Tensor, dataloader_idx: int) -> Tensor:
-        """Embeddings of unit length (N, E), float32."""
-        domain = DOMAINS[dataloader_idx % 2]
-
-        def embed(images: Tensor) -> Tensor:
-            return unit(self.model.embed(images, domain))
-
-        def apply(images: Tensor) -> Tensor:
-            if self.trainer.state.fn == TrainerFn.FITTING:
-                return embed(images)  # selection needs no averages of views
-            return describe_views(embed, images, self.scales, self.mirror, self.smallest_input)
-
-        return in_whole_batch(apply, image, getattr(self._data(), "batch_size", None))
-
     def _steps(self) -> float:
         return self.trainer.estimated_stepping_batches
-
-    def _data(self) -> Any:
-        return getattr(self.trainer, "datamodule", None)
-
-    def _prepare_scores(self, part: str) -> None:
-        sets: list[RetrievalSet] = self._data().evaluations(part)
-        self.scores = nn.ModuleList(RetrievalScores(each, self.model.embedding_size) for each in sets).to(self.device)
-
-    def _log_scores(self) -> None:
-        self.non_finite = []
-        methods = () if self.trainer.state.fn == TrainerFn.FITTING else self.using_catalogue
-        for scores in self.scores:
-            assert isinstance(scores, RetrievalScores)
-            for name, value in scores.compute(methods).items():
-                # The same number in every process already; float64, as it was counted.
-                shown = name.endswith("/map")
-                self.log(name, torch.tensor(value, dtype=torch.float64), prog_bar=shown)
-            self.non_finite += [0] * scores.non_finite
-            scores.meter.reset()
 
 
 def unit(embedded: Embedded) -> Tensor:

@@ -4,8 +4,7 @@ from typing import Any
 
 from hybrid_sbir.batch import RetrievalSet
 from hybrid_sbir.metrics import RankingValues
-
-_NAMES = {"ap": "map", "rr": "mrr", "p@10": "p10"}
+from hybrid_sbir.tasks.retrieval_scores import NAMES
 
 
 def details(about: RetrievalSet, found: RankingValues, *remarks: str) -> dict[str, Any]:
@@ -30,4 +29,4 @@ def details(about: RetrievalSet, found: RankingValues, *remarks: str) -> dict[st
 
 
 def _named(means: dict[str, float]) -> dict[str, float]:
-    return {_NAMES.get(name, name): value for name, value in means.items()}
+    return {NAMES.get(name, name): value for name, value in means.items()}

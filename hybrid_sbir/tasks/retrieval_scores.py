@@ -33,7 +33,8 @@ class RetrievalScores(nn.Module):
         embedding_size: E.
 
     Attributes:
-        meter: holds embeddings, and after :meth:`compute` each query's values.
+        meter: holds embeddings.
+        found: after :meth:`compute` each query's values, by what they are logged under.
         non_finite: how many samples had an embedding that is no number, after :meth:`compute`.
     """
 
@@ -42,6 +43,7 @@ class RetrievalScores(nn.Module):
         self.about, self.embedding_size = about, embedding_size
         self.meter = RankingMeter(metrics=tuple(NAMES))
         self.unsound = nn.ModuleDict({role: NonFiniteSamples() for role in ROLES})
+        self.found: dict[str, RankingValues] = {}
         self.non_finite = 0
 
     def update(self, embedding: Tensor, label: Tensor, index: Tensor, role: str) -> None:
@@ -69,11 +71,11 @@ class RetrievalScores(nn.Module):
             self.meter.update(torch.empty(0, self.embedding_size, device=device), none, none, role)
         self.meter.compute()
         assert self.meter.values is not None, "compute has set it"
-        found = self._named(self.about.name, self.meter.values)
+        self.found = {self.about.name: self.meter.values}
         for method in using_catalogue:
-            found |= self._named(f"{self.about.name}_{_LOGGED_AS[method]}", self._with_catalogue(method))
+            self.found[f"{self.about.name}_{_LOGGED_AS[method]}"] = self._with_catalogue(method)
         self._remark()
-        return found
+        return {name: mean for start, values in self.found.items() for name, mean in self._named(start, values).items()}
 
     def _named(self, start: str, values: RankingValues) -> dict[str, float]:
         """Means of all queries and of each group's, by logged name."""
