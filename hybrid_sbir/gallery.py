@@ -1,12 +1,9 @@
-"""The verb that turns runs' predictions into a page of pictures.
+"""The verb that turns what runs predicted into a page of pictures: of classes, or of photos found for sketches.
 
 N samples, K classes, T thumbnails, H and W their size.
 """
 
-import json
-import struct
-import zipfile
-import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,19 +12,9 @@ from PIL import Image
 
 from hybrid_sbir.durable import write_durably
 from hybrid_sbir.prediction_page import ModelPredictions, Sample, accuracy, prediction_page
+from hybrid_sbir.run_files import need, read_arrays, read_record
 
-# What reading a broken archive raises: zipfile, zlib and NumPy each in their own way.
-_DAMAGE = (
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    OSError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-)
+PREDICTIONS = "predictions.npz"
 
 
 @dataclass(frozen=True)
@@ -46,28 +33,60 @@ class _Run:
 
 
 def gallery(
-    runs: list[Path], out: Path = Path("gallery.html"), title: str = "Predictions", samples: int = 60
+    runs: list[Path], out: Path = Path("gallery.html"), title: str | None = None, samples: int = 60
 ) -> list[str]:
-    """Draw a page of predictions: the same samples, as each run's model sees them.
+    """Draw a page: the same samples, as each run's model sees them, or the same queries and what each run finds.
 
-    The page is one HTML file that needs nothing else. Each run's folder must hold what `hybrid-sbir predict` leaves.
+    The page is one HTML file that needs nothing else. Each run's folder must hold what `hybrid-sbir predict` leaves:
+    embeddings.npz of a retrieval, predictions.npz of a classification.
 
     Args:
         runs: folders of runs that predicted the same data.
         out: where to write the page; an older one is replaced in one step.
         title: heading of the page.
-        samples: show at most so many, as far as predictions.npz holds their pictures.
+        samples: show at most so many, as far as their pictures are at hand.
 
     Returns:
-        A line a run with its accuracy, and one that says what was written.
+        A line a run with its scores, and one that says what was written.
 
     Raises:
-        ValueError: no run, a damaged file, runs of different samples or classes.
-        FileNotFoundError: a run without predictions.npz or metrics.json.
+        ValueError: no run, a damaged file, runs of different data or of different kinds.
+        FileNotFoundError: a run without either file, or a classification without metrics.json.
     """
     if not runs or samples < 1:
         raise ValueError(f"a gallery needs at least one run and one sample; got {len(runs)} and {samples}")
-    several = [_read_run(Path(folder)) for folder in runs]
+    folders = [Path(run) for run in runs]
+    if _of_retrieval(folders):
+        from hybrid_sbir.retrieval_gallery import retrieval_gallery  # ranks, and so imports PyTorch
+
+        page, lines, what = retrieval_gallery(folders, title or "Retrieval", samples)
+    else:
+        page, lines, what = _classification(folders, title or "Predictions", samples)
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(out, page.encode())
+    return [*lines, f"wrote {out}: {what}"]
+
+
+def _of_retrieval(folders: list[Path]) -> bool:
+    """Whether the runs are of retrieval.
+
+    Raises:
+        ValueError: if some are and others are of classification.
+    """
+    found = {folder: (folder / "embeddings.npz").is_file() for folder in folders}
+    if any(found.values()) and not all(found.values()):
+        lacking = next(folder for folder, there in found.items() if not there)
+        if (lacking / PREDICTIONS).is_file():
+            several = ", ".join(str(folder) for folder, there in found.items() if there)
+            raise ValueError(f"{several} hold a retrieval, {lacking} a classification; draw a page of one kind")
+        need(lacking, "embeddings.npz")
+    return any(found.values())
+
+
+def _classification(folders: list[Path], title: str, samples: int) -> tuple[str, list[str], str]:
+    """The page of predicted classes, a line a run, and what is on the page."""
+    several = [_read_run(folder) for folder in folders]
     first = several[0]
     for other in several[1:]:
         _check_same(first, other)
@@ -77,11 +96,8 @@ def gallery(
     ]
     models = [ModelPredictions(run.name, run.probabilities, {"parameters": run.parameters}) for run in several]
     page = prediction_page(title, first.classes, first.label, shown, models)
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(out, page.encode())
     lines = [f"{m.name}: top-1 {100 * accuracy(m.probabilities, first.label, 1):.1f} %" for m in models]
-    return [*lines, f"wrote {out}: {len(shown)} of {len(first.label)} samples, {len(models)} models"]
+    return page, lines, f"{len(shown)} of {len(first.label)} samples, {len(models)} models"
 
 
 def _picture(thumbnail: np.ndarray) -> Image.Image:
@@ -89,33 +105,18 @@ def _picture(thumbnail: np.ndarray) -> Image.Image:
 
 
 def _read_run(folder: Path) -> _Run:
-    for file in ("predictions.npz", "metrics.json"):
-        if not (folder / file).is_file():
-            raise FileNotFoundError(f"run {folder} has no {file}: run `hybrid-sbir predict` on it first")
-    name, parameters = _read_record(folder / "metrics.json", folder.resolve().name)
-    path = folder / "predictions.npz"
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            index, label, probabilities = archive["index"], archive["label"], archive["probabilities"]
-            classes, thumbnails = tuple(map(str, archive["classes"])), archive["thumbnails"]
-            rows = archive["thumbnail_rows"]
+    need(folder, PREDICTIONS)
+    name, parameters = read_record(folder)
+
+    def built(archive: Mapping[str, np.ndarray]) -> _Run:
+        index, label, probabilities = archive["index"], archive["label"], archive["probabilities"]
+        classes, thumbnails = tuple(map(str, archive["classes"])), archive["thumbnails"]
+        rows = archive["thumbnail_rows"]
         run = _Run(folder, name, parameters, index, label, probabilities, classes, thumbnails, rows)
         _check_arrays(run)
-    except _DAMAGE as problem:
-        raise ValueError(f"{path} is damaged ({problem}): run `hybrid-sbir predict` again") from problem
-    return run
+        return run
 
-
-def _read_record(path: Path, fallback: str) -> tuple[str, str]:
-    """The run's name and its model's number of parameters, as words."""
-    try:
-        record = json.loads(path.read_text())
-    except ValueError as problem:
-        raise ValueError(f"{path} is damaged ({problem})") from problem
-    if not isinstance(record, dict):
-        raise ValueError(f"{path} is damaged (not an object)")
-    count = record.get("parameters")
-    return str(record.get("name") or fallback), f"{count:,}" if isinstance(count, int) else "unknown"
+    return read_arrays(folder, PREDICTIONS, built)
 
 
 def _check_arrays(run: _Run) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from hybrid_sbir.callbacks.embedding_spool import Spool, Spooled, write_archive
@@ -25,10 +25,11 @@ class EmbeddingsFile(Callback):
 
     Its loaders are queries and catalogue, in this order; its ``predict_step`` returns ``embedding`` (N, E), ``label``
     and ``index``. The file holds, in the order of the samples' indices and each sample once, for ``query`` and
-    ``catalogue``: ``*_embedding`` (Q or N, E) float32, ``*_label`` and ``*_index`` int64, ``*_name`` text; and
-    ``classes``, names by label. For pictures, of queries spread over the classes: ``shown`` (S,) their rows, ``first``
-    (S, F) rows of the photos nearest by cosine, in order; ``thumbnails`` (T, A, A, 3) uint8 of all of these, with
-    ``thumbnail_role`` (T,), 0 for a query and 1 for a photo, and ``thumbnail_row`` (T,).
+    ``catalogue``: ``*_embedding`` (Q or N, E) float32, ``*_label`` and ``*_index`` int64, ``*_name`` text. ``classes``
+    are names by label, ``group_*`` the labels of a group of classes. For pictures, of queries spread over the classes:
+    ``shown`` (S,) their rows, ``first`` (S, F) rows of the photos nearest by cosine, in order; ``thumbnails``
+    (T, A, A, 3) uint8 of all of these, with ``thumbnail_role`` (T,), 0 for a query and 1 for a photo, and
+    ``thumbnail_row`` (T,).
 
     Embeddings are written to the side as they come: memory holds labels and names, one piece, and the thumbnails.
 
@@ -38,7 +39,7 @@ class EmbeddingsFile(Callback):
         side: A in pixels.
     """
 
-    def __init__(self, shown: int = 40, first: int = 10, side: int = 96) -> None:
+    def __init__(self, shown: int = 40, first: int = 10, side: int = 128) -> None:
         self._shown, self._first, self._side = shown, first, side
         self._spools: dict[int, Spool] = {}
         self._size = 0
@@ -95,7 +96,9 @@ class EmbeddingsFile(Callback):
             paths = [_spool(trainer, rank, role) for rank, counts in enumerate(rows) if counts[role]]
             found[word] = _read(paths, size, sum(counts[role] for counts in rows), word)
         sets: list[Any] = [loader.dataset for loader in trainer.predict_dataloaders]  # type: ignore[union-attr]
-        arrays = {"classes": np.array(_classes(trainer), dtype=np.str_)}
+        about: Any = _about(trainer)
+        arrays = {"classes": np.array(about.classes, dtype=np.str_)}
+        arrays |= {f"group_{name}": np.array(labels, np.int64) for name, labels in about.groups.items()}
         for word, dataset in zip(_ROLES, sets, strict=True):
             arrays |= {f"{word}_label": found[word].label, f"{word}_index": found[word].index}
             arrays[f"{word}_name"] = np.array([_name(dataset, index) for index in found[word].index.tolist()], np.str_)
@@ -152,8 +155,7 @@ def nearest(queries: np.ndarray, catalogue: Spooled, first: int) -> np.ndarray:
 
 def thumbnail(image: Image.Image, side: int) -> np.ndarray:
     """Fit a picture into a white square, (side, side, 3), uint8; nothing of it is cut off."""
-    small = image.convert("RGB")
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    small = ImageOps.contain(image.convert("RGB"), (side, side), Image.Resampling.LANCZOS)
     paper = Image.new("RGB", (side, side), "white")
     paper.paste(small, ((side - small.width) // 2, (side - small.height) // 2))
     return np.asarray(paper)
@@ -182,12 +184,9 @@ def _read(paths: list[Path], size: int, rows: int, role: str) -> Spooled:
     return Spooled(paths, size)
 
 
-def _classes(trainer: Trainer) -> tuple[str, ...]:
-    """The names that the labels of queries and catalogue stand for."""
-    data: Any = getattr(trainer, "datamodule", None)
-    if hasattr(data, "evaluations"):
-        return tuple(data.evaluations("test")[0].classes)
-    return tuple(getattr(data, "classes", ()))
+def _about(trainer: Trainer) -> Any:
+    """What the labels of queries and catalogue stand for: the data's evaluation (``classes``, ``groups``)."""
+    return getattr(trainer, "datamodule").evaluations("test")[0]  # noqa: B009  # not an attribute of every trainer
 
 
 def _name(dataset: Any, index: int) -> str:

@@ -53,7 +53,7 @@ class PredictionsFile(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keep a batch's predictions, and the images that are among the chosen; of retrieval nothing."""
-        if "probabilities" not in outputs:
+        if "embedding" in outputs:
             return
         self._parts.append({name: value.cpu().numpy() for name, value in outputs.items()})
         for place, index in enumerate(batch.index.tolist()):

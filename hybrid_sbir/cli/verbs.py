@@ -60,7 +60,7 @@ VERBS = {
     "fit": Verb("train a model, or continue a run (--ckpt_path last)"),
     "validate": Verb("score a run's best checkpoint on the validation data"),
     "test": Verb("score a run's best checkpoint on the test data"),
-    "predict": Verb("write a run's predictions.npz"),
+    "predict": Verb("write a run's predictions.npz or, of a retrieval, embeddings.npz"),
     "data prepare": Verb(
         "unpack and check an official archive, write manifest and splits",
         "hybrid_sbir.data.preparation.prepare:prepare",
@@ -77,7 +77,8 @@ VERBS = {
     "bench table": Verb("print measured backbones beside the thesis's numbers", "hybrid_sbir.bench.table:tabulate"),
     "convert": Verb("turn a published checkpoint into one of this package", "hybrid_sbir.models.weights:convert"),
     "report": Verb("print runs beside the thesis's numbers", "hybrid_sbir.report:report"),
-    "gallery": Verb("draw a page of predictions", "hybrid_sbir.gallery:gallery"),
+    "gallery": Verb("draw a page of predictions, or of what is found for queries", "hybrid_sbir.gallery:gallery"),
+    "refine": Verb("rank a run's embeddings again, using the catalogue", "hybrid_sbir.refinement:refine"),
 }
 
 _OVERVIEW = """\
