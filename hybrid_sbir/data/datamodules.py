@@ -11,8 +11,8 @@ from hybrid_sbir.data.datamodule import ClassificationData, Part
 from hybrid_sbir.data.embedded import CLASSES, EmbeddedStore
 from hybrid_sbir.data.listfile import read_mapping
 from hybrid_sbir.data.prepared import ImageNet, Prepared, QuickDraw, TUBerlin
+from hybrid_sbir.data.prepared_domain import Flickr15k, PreparedDomain, Sketchy
 from hybrid_sbir.data.sketch_photo import SketchPhotoData
-from hybrid_sbir.data.sketchy import Sketchy
 from hybrid_sbir.data.splits import Parts, kfold, random80, stratified80
 from hybrid_sbir.data.stores.file_store import FolderStore, ListStore, class_folders
 from hybrid_sbir.data.stores.store import SelectedStore, Store
@@ -21,10 +21,12 @@ from hybrid_sbir.data.unimodal import SeenClasses, UnimodalData
 
 __all__ = [
     "Embedded",
+    "Flickr15k",
     "Folder",
     "ImageNet",
     "ListFiles",
     "Prepared",
+    "PreparedDomain",
     "QuickDraw",
     "SeenClasses",
     "SketchPhotoData",

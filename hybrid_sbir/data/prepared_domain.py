@@ -1,4 +1,4 @@
-"""The Sketchy database (Sangkloy et al., SIGGRAPH 2016), prepared: its sketches, or the photos they were drawn from."""
+"""One domain of a prepared set that has sketches and photos: Sketchy, Flickr15k."""
 
 from typing import Any
 
@@ -13,29 +13,27 @@ from hybrid_sbir.data.undivided import ALL
 _PART: dict[Domain, str] = {"sketch": "queries", "photo": "catalogue"}
 
 
-class Sketchy(Prepared):
-    """One of Sketchy's two domains.
+class PreparedDomain(Prepared):
+    """The sketches or the photos of a prepared set that has both and the split ``retrieval``.
 
     Attributes:
         domain: which.
     """
 
-    def __init__(
-        self, domain: Domain, root: str = "data", split: str = "retrieval", name: str = "sketchy", **options: Any
-    ) -> None:
+    def __init__(self, name: str, domain: Domain, root: str = "data", split: str = "retrieval", **options: Any) -> None:
         """See :class:`~hybrid_sbir.data.prepared.Prepared`.
 
         Args:
+            name: its folder below ``root``.
             domain: ``sketch`` or ``photo``.
             root: the folder of all prepared data sets.
             split: ``retrieval``: every part is all sketches, or all photos (a test set); ``stratified80`` and others
                 are to train with: a photo and the sketches drawn from it are in the same part.
-            name: its folder below ``root``.
             options: see :class:`~hybrid_sbir.data.datamodule.ClassificationData`.
 
         Raises:
             FileNotFoundError: if the data set is not prepared.
-            ManifestError: if it was altered, is not Sketchy, or has no such split.
+            ManifestError: if it was altered, has not both domains, or has no such split.
             ValueError: if there is no such domain.
         """
         if domain not in _PART:
@@ -63,3 +61,19 @@ class Sketchy(Prepared):
 
     def _own(self) -> tuple[list[str], np.ndarray]:
         return self.manifest.split_part("retrieval", _PART[self.domain])
+
+
+class Sketchy(PreparedDomain):
+    """One of the Sketchy database's domains (Sangkloy et al., SIGGRAPH 2016)."""
+
+    def __init__(self, domain: Domain, root: str = "data", split: str = "retrieval", **options: Any) -> None:
+        """See :class:`PreparedDomain`."""
+        super().__init__(options.pop("name", "sketchy"), domain, root, split, **options)
+
+
+class Flickr15k(PreparedDomain):
+    """Flickr15k's sketches or photos (Hu and Collomosse, CVIU 2013), to test on."""
+
+    def __init__(self, domain: Domain, root: str = "data", split: str = "retrieval", **options: Any) -> None:
+        """See :class:`PreparedDomain`."""
+        super().__init__(options.pop("name", "flickr15k"), domain, root, split, **options)
