@@ -57,19 +57,47 @@ format: setup  ## rewrite the files in the project's style
 # ---- demo: the embedded set, nothing downloaded ----
 DEMO := demo
 DEMO_MODELS := resnet26 hib_patch_2_2
+DEMO_BACKBONE := hib_patch_2_2
 DEMO_CONFIG := --config experiments/base/classification.yaml --config experiments/data/embedded.yaml \
-  --config experiments/overlays/quick.yaml --config experiments/overlays/demo.yaml --runs $(DEMO)
+  --config experiments/overlays/quick.yaml --config experiments/overlays/demo.yaml --runs $(DEMO) \
+  --data.init_args.train_transform sketch_square_train --data.init_args.eval_transform sketch_square_eval
+# One stage of retrieval: $(1) contrastive or triplet.
+demo_stage = --config experiments/base/$(1).yaml --config experiments/data/embedded_pairs.yaml \
+  --config experiments/recipes/modern.yaml --config experiments/recipes/modern_$(1).yaml --config experiments/overlays/quick.yaml \
+  --config experiments/overlays/demo_retrieval.yaml --model.init_args.backbone $(DEMO_BACKBONE) --runs $(DEMO)
 
-demo: $(DEMO_MODELS:%=$(DEMO)/%/.done)  ## train a hybrid and ResNet26 briefly on the embedded set, compare, draw a page
+demo: $(DEMO_MODELS:%=$(DEMO)/%/.done) $(DEMO)/stage3/.done  ## train on the embedded set: classify sketches, then find photos for them; draw pages
 	$(RUN) report $(DEMO_MODELS:%=$(DEMO)/%) --out $(DEMO)/comparison.md
 	$(RUN) gallery $(DEMO_MODELS:%=$(DEMO)/%) --out $(DEMO)/predictions.html --title 'Embedded sketches'
-	@echo "The table is of the validation sketches. The predictions on the test sketches, as a page: $(DEMO)/predictions.html"
+	$(RUN) gallery $(DEMO)/stage2 $(DEMO)/stage3 --out $(DEMO)/retrieval.html --title 'Photos found for embedded sketches'
+	@echo "Pages: $(DEMO)/predictions.html (classes of test sketches), $(DEMO)/retrieval.html (test sketches and the photos found for them)"
 
-$(DEMO)/%/.done: | setup
+$(DEMO_MODELS:%=$(DEMO)/%/.done): $(DEMO)/%/.done: | setup
 	$(RUN) fit $(DEMO_CONFIG) --model.init_args.backbone $* --name $* --ckpt_path last
 	$(RUN) validate $(DEMO_CONFIG) --model.init_args.backbone $* --name $*
 	$(RUN) predict $(DEMO_CONFIG) --model.init_args.backbone $* --name $*
 	touch $@
+
+# Stage 1 is the classifier of sketches above and this one of photos; each stage starts from the best state of the one before.
+$(DEMO)/photos/.done: | setup
+	$(RUN) fit --config experiments/base/classification.yaml --config experiments/data/embedded_photos.yaml \
+	  --config experiments/overlays/quick.yaml --config experiments/overlays/demo.yaml --runs $(DEMO) \
+	  --model.init_args.backbone $(DEMO_BACKBONE) --name photos --ckpt_path last
+	touch $@
+$(DEMO)/stage2/.done: $(DEMO)/$(DEMO_BACKBONE)/.done $(DEMO)/photos/.done
+	$(RUN) fit $(call demo_stage,contrastive) --name stage2 --ckpt_path last --trainer.max_epochs 3 \
+	  --model.init_args.init_sketch $(DEMO)/$(DEMO_BACKBONE)/checkpoints/best.ckpt \
+	  --model.init_args.init_photo $(DEMO)/photos/checkpoints/best.ckpt
+	$(demo_scores)
+$(DEMO)/stage3/.done: $(DEMO)/stage2/.done
+	$(RUN) fit $(call demo_stage,triplet) --name stage3 --ckpt_path last --trainer.max_epochs 2 \
+	  --model.init_args.init_from $(DEMO)/stage2/checkpoints/best.ckpt
+	$(demo_scores)
+define demo_scores
+$(RUN) test --config $(@D)/config.yaml
+	$(RUN) predict --config $(@D)/config.yaml
+	touch $@
+endef
 
 # ---- data: DATA is a folder of prepared data, or where an official archive lies ----
 DATA ?= data

@@ -49,7 +49,11 @@ def table(runs: Path, rows: list[str]) -> str:
     lines = [f"| row | stage | n | {' | '.join(COLUMNS.values())} |", f"|---|---|---|{'---:|' * len(COLUMNS)}"]
     for (name, stage), seeds in found.items():
         cells = [
-            shown([s[column] for s in seeds]) if seeds and all(column in s for s in seeds) else "not run"
+            shown([s[column] for s in seeds])
+            if seeds and all(column in s for s in seeds)
+            else "-"
+            if seeds
+            else "not run"
             for column in COLUMNS
         ]
         lines.append(f"| {name} | {stage} | {len(seeds)} | {' | '.join(cells)} |")
