@@ -48,7 +48,8 @@ details { margin-top: 1rem; } summary { cursor: pointer; }
 @media (max-width: 40rem) { body { padding: .8rem; } article { grid-template-columns: minmax(0, 1fr); }
   .query { display: grid; grid-template-columns: 6rem minmax(0, 1fr); gap: 0 .8rem; align-items: center; }
   .query .blank, .query img { grid-row: span 2; margin: 0; } .query h3 { align-self: end; }
-  .query .name { align-self: start; } th, td { padding-right: .8rem; } .alone ol { grid-template-columns: repeat(5, minmax(0, 1fr)); } }
+  .query .name { align-self: start; } th, td { padding-right: .8rem; }
+  .alone ol { grid-template-columns: repeat(5, minmax(0, 1fr)); } }
 @media print { :root { --paper: #fff; --card: #fff; --ink: #000; --soft: #444; --rule: #bbb; --right: #0a5c99;
   --wrong: #a33c00; } body { max-width: none; padding: 0; font-size: 9pt; } .choice, .choice + label { display: none; }
   article { grid-template-columns: 5.5rem minmax(0, 1fr); padding: .4rem; margin-bottom: .4rem; }

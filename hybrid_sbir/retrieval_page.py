@@ -117,8 +117,9 @@ def _card(query: Picture, found: Sequence[tuple[str, Ranking]]) -> str:
     marks = ("found " if all(right) else "") + ("agreed" if len(set(right)) == 1 else "")
     label, name = html.escape(query.label), html.escape(query.name.rpartition("/")[2])
     blocks = "".join(_run(name, ranking, query.label) for name, ranking in found)
+    picture = _image(query, f"query: {query.label}")
     return f"""<article class="{marks.strip()}">
-<div class="query" title="{html.escape(query.name)}">{_image(query, f"query: {query.label}")}<h3>{label}</h3><div class="name">{name}</div></div>
+<div class="query" title="{html.escape(query.name)}">{picture}<h3>{label}</h3><div class="name">{name}</div></div>
 <div class="runs">{blocks}</div>
 </article>"""
 

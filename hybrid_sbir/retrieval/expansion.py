@@ -28,7 +28,7 @@ def expand_queries(queries: Tensor, catalogue: Tensor, k: int, alpha: float = 3.
         (Q, E), float32, of norm 1.
 
     Raises:
-        ValueError: if an argument is not as above, or an embedding has no direction.
+        ValueError: if an argument is not as above, or an embedding is not finite.
     """
     return _expanded(queries, catalogue, k, alpha, leave_one_out=False)
 

@@ -1,6 +1,6 @@
 """Nearest photos by cosine, the same for any block of the catalogue, any threads and any device.
 
-As in :mod:`hybrid_sbir.metrics.similarity`, embeddings of norm 1 are rounded to multiples of 2**-26 and multiplied as
+As in :mod:`hybrid_sbir.metrics.similarity`, embeddings of norm 1 (or 0: like nothing) are rounded to multiples of 2**-26 and multiplied as
 whole numbers in float64, where no sum rounds.
 
 Shapes: Q queries, N photos, E dimensions, K neighbours.
@@ -37,7 +37,7 @@ def nearest(queries: Tensor, catalogue: Tensor, k: int, leave_one_out: bool = Fa
         Cosines (Q, K), float64, descending, and places in the catalogue (Q, K), int64.
 
     Raises:
-        ValueError: if a shape or number is not as above, or an embedding is not finite or is all zeros.
+        ValueError: if a shape or number is not as above, or an embedding is not finite.
     """
     check(queries, catalogue)
     most = len(catalogue) - leave_one_out
@@ -84,12 +84,11 @@ def check(queries: Tensor, catalogue: Tensor) -> None:
     for name, embeddings in (("queries", queries), ("catalogue", catalogue)):
         if embeddings.ndim != 2 or not embeddings.is_floating_point():
             raise ValueError(f"{name} are {tuple(embeddings.shape)} {embeddings.dtype}; give floating-point rows")
-        norms = embeddings.double().norm(dim=1)
-        bad = (~(norms.isfinite() & (norms > 0))).nonzero().squeeze(1)
+        bad = (~embeddings.isfinite().all(dim=1)).nonzero().squeeze(1)
         if len(bad):
             raise ValueError(
-                f"{len(bad)} of {len(norms)} {name} have no direction (not finite, or all zeros), the first in row "
-                f"{int(bad[0])}; the model that made them has diverged"
+                f"{len(bad)} of {len(embeddings)} {name} are not finite, the first in row {int(bad[0])}; leave them "
+                "out, or put zeros in their place: those are like nothing"
             )
     if queries.shape[1] != catalogue.shape[1]:
         raise ValueError(f"queries have {queries.shape[1]} dimensions, the catalogue {catalogue.shape[1]}")

@@ -41,7 +41,7 @@ def rerank(queries: Tensor, catalogue: Tensor, k1: int = 20, k2: int = 6, weight
         Scores (Q, N), float64, on the CPU, 0 at most; higher is nearer.
 
     Raises:
-        ValueError: if an argument is not as above, or an embedding has no direction.
+        ValueError: if an argument is not as above, or an embedding is not finite.
     """
     check(queries, catalogue)
     _check_numbers(len(catalogue), k1, k2, weight)

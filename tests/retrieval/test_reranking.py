@@ -90,6 +90,13 @@ def test_repeated_photos_agree_with_the_oracle_too():
         assert row == pytest.approx(oracle(query, photos, 6, 3, 0.3), abs=1e-9)
 
 
+def test_zeros_stand_for_what_is_like_nothing():
+    queries, photos = sample()
+    photos[5], queries[2] = 0, 0
+    for query, row in zip(queries, rerank(queries, photos, 8, 3).tolist(), strict=True):
+        assert row == pytest.approx(oracle(query, photos, 8, 3, 0.3), abs=1e-9)
+
+
 def test_a_query_knows_nothing_of_the_others():
     queries, photos = sample()
     together = rerank(queries, photos, 8, 3)
@@ -143,7 +150,7 @@ def test_no_query():
         ({"k1": 0}, "k1 is 0"),
         ({"k1": 5, "k2": 6}, "k2 is 6"),
         ({"weight": 1.5}, r"weight is 1\.5; give the share of the original distance"),
-        ({"queries": torch.full((1, 8), torch.inf)}, "1 of 1 queries have no direction"),
+        ({"queries": torch.full((1, 8), torch.inf)}, "1 of 1 queries are not finite"),
     ],
 )
 def test_mistakes_are_refused_in_words(options, words):
