@@ -73,9 +73,6 @@ class RetrievalScores(nn.Module):
         assert self.meter.values is not None, "compute has set it"
         self.found = {self.about.name: self.meter.values}
         self._remark()
-        if using_catalogue and self.non_finite:
-            rank_zero_warn(f"{self.about.name}: what uses the catalogue is left out, as some embeddings are not finite")
-            using_catalogue = ()
         for method in using_catalogue:
             self.found[f"{self.about.name}_{_LOGGED_AS[method]}"] = self._with_catalogue(method)
         return {name: mean for start, values in self.found.items() for name, mean in self._named(start, values).items()}
