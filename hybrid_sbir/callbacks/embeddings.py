@@ -3,7 +3,7 @@
 Shapes: Q queries, N photos, E embedding size, S shown queries, F first photos, T thumbnails, A their side.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +96,10 @@ class EmbeddingsFile(Callback):
             paths = [_spool(trainer, rank, role) for rank, counts in enumerate(rows) if counts[role]]
             found[word] = _read(paths, size, sum(counts[role] for counts in rows), word)
         sets: list[Any] = [loader.dataset for loader in trainer.predict_dataloaders]  # type: ignore[union-attr]
-        about: Any = _about(trainer)
-        arrays = {"classes": np.array(about.classes, dtype=np.str_)}
-        arrays |= {f"group_{name}": np.array(labels, np.int64) for name, labels in about.groups.items()}
+        labels = (int(part.label.max()) for part in found.values())
+        classes, groups = _about(trainer, labels)
+        arrays = {"classes": np.array(classes, dtype=np.str_)}
+        arrays |= {f"group_{name}": np.array(labels, np.int64) for name, labels in groups.items()}
         for word, dataset in zip(_ROLES, sets, strict=True):
             arrays |= {f"{word}_label": found[word].label, f"{word}_index": found[word].index}
             arrays[f"{word}_name"] = np.array([_name(dataset, index) for index in found[word].index.tolist()], np.str_)
@@ -184,9 +185,14 @@ def _read(paths: list[Path], size: int, rows: int, role: str) -> Spooled:
     return Spooled(paths, size)
 
 
-def _about(trainer: Trainer) -> Any:
-    """What the labels of queries and catalogue stand for: the data's evaluation (``classes``, ``groups``)."""
-    return getattr(trainer, "datamodule").evaluations("test")[0]  # noqa: B009  # not an attribute of every trainer
+def _about(trainer: Trainer, labels: Iterable[int]) -> tuple[tuple[str, ...], dict[str, tuple[int, ...]]]:
+    """Class names by label and groups of classes, as the data's evaluation says; without one, names are numbers."""
+    data: Any = getattr(trainer, "datamodule", None)
+    if hasattr(data, "evaluations"):
+        said = data.evaluations("test")[0]
+        return tuple(said.classes), said.groups
+    names = tuple(getattr(data, "classes", ()))
+    return names + tuple(f"class {label}" for label in range(len(names), 1 + max(labels, default=-1))), {}
 
 
 def _name(dataset: Any, index: int) -> str:

@@ -1,7 +1,7 @@
 """Nearest photos by cosine, the same for any block of the catalogue, any threads and any device.
 
-As in :mod:`hybrid_sbir.metrics.similarity`, embeddings of norm 1 (or 0: like nothing) are rounded to multiples of 2**-26 and multiplied as
-whole numbers in float64, where no sum rounds.
+As in :mod:`hybrid_sbir.metrics.similarity`, embeddings of norm 1 (or 0: like nothing) are rounded to multiples of
+2**-26 and multiplied as whole numbers in float64, where no sum rounds.
 
 Shapes: Q queries, N photos, E dimensions, K neighbours.
 """
