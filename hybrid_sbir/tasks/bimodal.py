@@ -43,6 +43,7 @@ class BimodalTask(RetrievalTask):
 
     Args:
         num_classes: K; the command line takes it from the data.
+        optimizer: builds the optimiser from the parameters.
         in_channels: C; the command line takes it from the data.
         backbone: a registered name (``hybrid-sbir models``), or the stages of a new hybrid.
         activation: order of normalisation and activation, "pre" or "post".
@@ -59,7 +60,6 @@ class BimodalTask(RetrievalTask):
         smoothing: over which: "published" (the wrong ones) or "pytorch" (all).
         gather: with several processes, compare with the embeddings of all of them; by itself, as published, a process
             compares its own.
-        optimizer: builds the optimiser from the parameters.
         lr_scheduler: "cosine" (to 0, once an epoch), "warmup_cosine" (once a step), "constant", or a scheduler class.
         scales, mirror, using_catalogue: see :class:`~hybrid_sbir.tasks.retrieval.RetrievalTask`.
 
@@ -70,25 +70,25 @@ class BimodalTask(RetrievalTask):
     def __init__(
         self,
         num_classes: int,
-        in_channels: int,
-        backbone: str | list[StageSpec],
-        activation: Activation,
-        width: float,
-        stem: StemSize,
-        shared_stages: int,
-        shared_norm: SharedNorm,
-        head: HeadKind,
-        embedding_size: int,
-        loss: nn.Module | None,
-        weights: Weights | None,
-        label_smoothing: float,
-        smoothing: Smoothing,
-        gather: bool,
         optimizer: OptimizerCallable,
-        lr_scheduler: Schedule,
-        scales: Sequence[float],
-        mirror: bool,
-        using_catalogue: Sequence[CatalogueMethod],
+        in_channels: int = 3,
+        backbone: str | list[StageSpec] = "resnet26",
+        activation: Activation = "pre",
+        width: float = 1.0,
+        stem: StemSize = "imagenet",
+        shared_stages: int = 2,
+        shared_norm: SharedNorm = "domain",
+        head: HeadKind = "neck",
+        embedding_size: int = 128,
+        loss: nn.Module | None = None,
+        weights: Weights | None = None,
+        label_smoothing: float = 0.1,
+        smoothing: Smoothing = "published",
+        gather: bool = True,
+        lr_scheduler: Schedule = "warmup_cosine",
+        scales: Sequence[float] = (1.0,),
+        mirror: bool = False,
+        using_catalogue: Sequence[CatalogueMethod] = (),
     ) -> None:
         super().__init__(scales, mirror, using_catalogue)
         if num_classes < 2:

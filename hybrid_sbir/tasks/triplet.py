@@ -1,23 +1,14 @@
 """Stages 3 and 4 of the thesis's retrieval (its section 3.5): everything trains, on triplets or on whole batches."""
 
-from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
-from torch import nn
 
-from hybrid_sbir.losses import Smoothing
-from hybrid_sbir.models import StageSpec
-from hybrid_sbir.models.embedding_head import HeadKind
-from hybrid_sbir.models.stage import Activation
-from hybrid_sbir.models.stem import StemSize
-from hybrid_sbir.models.two_branch import SharedNorm
-from hybrid_sbir.tasks.bimodal import BimodalTask, Weights
+from hybrid_sbir.tasks.bimodal import BimodalTask
 from hybrid_sbir.tasks.initial_weights import start_stage
-from hybrid_sbir.tasks.optimisation import Schedule, build_optimisation
-from hybrid_sbir.tasks.retrieval_scores import CatalogueMethod
+from hybrid_sbir.tasks.optimisation import build_optimisation
 
 
 class TripletTask(BimodalTask):
@@ -31,10 +22,8 @@ class TripletTask(BimodalTask):
         init_classifier: whether to take the layer of class scores from it; false where the classes differ (stage 4).
         optimised: whose parameters the optimiser holds: "own", or "previous" as in the published code, where it was
             built for the model of stage 2: no weight changes in this stage, only batch norms' running statistics.
-        num_classes, in_channels, backbone, activation, width, stem, shared_stages, shared_norm, head, embedding_size,
-            loss, weights, label_smoothing, smoothing, gather, optimizer, lr_scheduler, scales, mirror,
-            using_catalogue: see
-            :class:`~hybrid_sbir.tasks.bimodal.BimodalTask`.
+        optimizer: builds the optimiser from the parameters.
+        options: of :class:`~hybrid_sbir.tasks.bimodal.BimodalTask`.
 
     Raises:
         ValueError: if a setting fits no model.
@@ -42,35 +31,13 @@ class TripletTask(BimodalTask):
 
     def __init__(
         self,
-        num_classes: int,
-        in_channels: int = 3,
-        backbone: str | list[StageSpec] = "resnet26",
-        activation: Activation = "pre",
-        width: float = 1.0,
-        stem: StemSize = "imagenet",
-        shared_stages: int = 2,
-        shared_norm: SharedNorm = "domain",
-        head: HeadKind = "neck",
-        embedding_size: int = 128,
-        loss: nn.Module | None = None,
-        weights: Weights | None = None,
-        label_smoothing: float = 0.1,
-        smoothing: Smoothing = "published",
-        gather: bool = True,
-        optimizer: OptimizerCallable = lambda p: torch.optim.AdamW(p, lr=3e-4, weight_decay=0.05),
-        lr_scheduler: Schedule = "warmup_cosine",
-        scales: Sequence[float] = (1.0,),
-        mirror: bool = False,
-        using_catalogue: Sequence[CatalogueMethod] = (),
         init_from: str | None = None,
         init_classifier: bool = True,
         optimised: Literal["own", "previous"] = "own",
+        optimizer: OptimizerCallable = lambda p: torch.optim.AdamW(p, lr=3e-4, weight_decay=0.05),
+        **options: Any,
     ) -> None:
-        super().__init__(
-            num_classes, in_channels, backbone, activation, width, stem, shared_stages, shared_norm, head,
-            embedding_size, loss, weights, label_smoothing, smoothing, gather, optimizer, lr_scheduler, scales, mirror,
-            using_catalogue,
-        )  # fmt: skip
+        super().__init__(optimizer=optimizer, **options)
         self.init_from, self.init_classifier, self.optimised = init_from, init_classifier, optimised
 
     def configure_optimizers(self) -> Any:
