@@ -1,14 +1,16 @@
 """From a classifier to a page: train without some classes, search among these; alone and in two processes."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from tests.cli.test_distributed import end, pair  # noqa: F401 - a fixture
 
-HELD_OUT = "[dig, elf, fox]"
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 
 @pytest.fixture(scope="session")
@@ -139,3 +141,29 @@ def test_two_processes_find_and_leave_the_same(trained, call, words, runs, pair)
     for name in saved[0]:
         np.testing.assert_array_equal(saved[0][name], saved[1][name], err_msg=name)
     assert sorted(path.name for path in (runs / "two").iterdir()) == ["embeddings.npz", "metrics.json"]
+
+
+@pytest.mark.parametrize("data", ["quickdraw_unimodal", "tu_berlin_unimodal"])
+@pytest.mark.parametrize("overlay", [[], [EXPERIMENTS / "table_4_3/torchvision.yaml"]], ids=["own", "torchvision"])
+def test_the_configurations_are_read(data, overlay, call, capsys):
+    files = [EXPERIMENTS / "base/unimodal.yaml", EXPERIMENTS / f"data/{data}.yaml", *overlay]
+    assert call(["test", *(word for file in files for word in ("--config", str(file))), "--print_config"]) == 0
+    config = yaml.safe_load(capsys.readouterr().out)
+    settings = config["data"]["init_args"]
+    assert config["model"]["init_args"]["torchvision"] == ("resnet50" if overlay else None)
+    assert (settings["channels"], settings["eval_transform"]) == (
+        (3, "imagenet_eval") if overlay else (1, "classification_eval")
+    )
+
+
+def test_pretrained_features_without_weights_at_hand_say_where_they_are_looked_for(
+    call, words, capsys, monkeypatch, runs
+):
+    import torch
+
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(runs / "nowhere"))
+    three = ["--data.init_args.channels", 3, "--data.init_args.eval_transform", "imagenet_eval"]
+    assert call(words("test", "x", "--model.init_args.torchvision", "resnet50", *three)) == 1
+    error = capsys.readouterr().err
+    assert "no pretrained weights of torchvision's resnet50 on this machine" in error
+    assert "downloads nothing silently" in error
