@@ -76,9 +76,9 @@ VERBS = {
     "bench models": Verb("measure backbones beside ResNet26", "hybrid_sbir.bench.model_bench:models"),
     "bench table": Verb("print measured backbones beside the thesis's numbers", "hybrid_sbir.bench.table:tabulate"),
     "convert": Verb("turn a published checkpoint into one of this package", "hybrid_sbir.models.weights:convert"),
-    "report": Verb("print runs beside the thesis's numbers", "hybrid_sbir.report:report"),
-    "gallery": Verb("draw a page of predictions, or of what is found for queries", "hybrid_sbir.gallery:gallery"),
-    "refine": Verb("rank a run's embeddings again, using the catalogue", "hybrid_sbir.refinement:refine"),
+    "report": Verb("print runs beside the thesis's numbers", "hybrid_sbir.results.report:report"),
+    "gallery": Verb("draw a page of predictions, or of photos found", "hybrid_sbir.results.gallery:gallery"),
+    "refine": Verb("rank a run's embeddings again, using the catalogue", "hybrid_sbir.results.refinement:refine"),
 }
 
 _OVERVIEW = """\

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from hybrid_sbir.durable import write_durably
-from hybrid_sbir.prediction_page import ModelPredictions, Sample, accuracy, prediction_page
-from hybrid_sbir.run_files import need, read_arrays, read_record
+from hybrid_sbir.results.prediction_page import ModelPredictions, Sample, accuracy, prediction_page
+from hybrid_sbir.results.run_files import need, read_arrays, read_record
 
 PREDICTIONS = "predictions.npz"
 
@@ -57,7 +57,7 @@ def gallery(
         raise ValueError(f"a gallery needs at least one run and one sample; got {len(runs)} and {samples}")
     folders = [Path(run) for run in runs]
     if _of_retrieval(folders):
-        from hybrid_sbir.retrieval_gallery import retrieval_gallery  # ranks, and so imports PyTorch
+        from hybrid_sbir.results.retrieval_gallery import retrieval_gallery  # ranks, and so imports PyTorch
 
         page, lines, what = retrieval_gallery(folders, title or "Retrieval", samples)
     else:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from hybrid_sbir.retrieval_layout import DISPUTES, PAGE, STYLE
+from hybrid_sbir.results.retrieval_layout import DISPUTES, PAGE, STYLE
 
 
 @dataclass(frozen=True)

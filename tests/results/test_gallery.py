@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hybrid_sbir.gallery import gallery
-from hybrid_sbir.prediction_page import ModelPredictions, Sample, accuracy, confused_pairs, prediction_page
+from hybrid_sbir.results.gallery import gallery
+from hybrid_sbir.results.prediction_page import ModelPredictions, Sample, accuracy, confused_pairs, prediction_page
 
 CLASSES = ("cat", "<dog>", "owl", "bee", "ant", "eel")
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hybrid_sbir.report import ReportError, report
+from hybrid_sbir.results.report import ReportError, report
 
 
 def write_run(folder, backbone="resnet26", seed=0, top1=0.5, epochs=3, data="aaaa", smoothing=0.1, **record):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hybrid_sbir.metrics import RankingValues, ranking_metrics
-from hybrid_sbir.run_files import read_arrays, read_record
+from hybrid_sbir.results.run_files import read_arrays, read_record
 
 FILE = "embeddings.npz"
 _GROUP = "group_"

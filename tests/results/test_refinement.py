@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from hybrid_sbir.metrics import ranking_metrics, scored_metrics
-from hybrid_sbir.refinement import refine
+from hybrid_sbir.results.refinement import refine
 from hybrid_sbir.retrieval import augment_catalogue, expand_queries, rerank
-from tests.retrieval_runs import arrays, leave_retrieval
+from tests.results.retrieval_runs import arrays, leave_retrieval
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from hybrid_sbir.metrics import RankingValues
-from hybrid_sbir.retrieval_page import Picture, Ranking, Searched, retrieval_page
-from hybrid_sbir.retrieval_run import RetrievalRun, check_same
+from hybrid_sbir.results.retrieval_page import Picture, Ranking, Searched, retrieval_page
+from hybrid_sbir.results.retrieval_run import RetrievalRun, check_same
 
 _WORDS = {"ap": "mAP", "rr": "mRR", "p@10": "P@10"}
 _QUERY, _PHOTO = 0, 1

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from hybrid_sbir.durable import write_durably
 from hybrid_sbir.metrics import RankingValues, ranking_metrics, scored_metrics
+from hybrid_sbir.results.retrieval_run import RetrievalRun
 from hybrid_sbir.retrieval import USES_CATALOGUE, augment_catalogue, expand_queries
 from hybrid_sbir.retrieval import rerank as rerank_photos
-from hybrid_sbir.retrieval_run import RetrievalRun
 
 _NAMES = {"ap": "map", "rr": "mrr", "p@10": "p10"}
 
