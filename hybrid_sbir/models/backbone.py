@@ -3,7 +3,7 @@
 Shapes: N batch, H, W image size, D channels of the last stage.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -28,6 +28,11 @@ class BackboneSpec:
 
     stages: list[StageSpec]
     entry: Entry = "convolution"
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> "BackboneSpec":
+        """Undo ``dataclasses.asdict``."""
+        return cls(**{**plain, "stages": [StageSpec(**stage) for stage in plain["stages"]]})
 
 
 def scale_width(width: int, factor: float, step: int = 32) -> int:

@@ -1,11 +1,12 @@
 """A backbone with a linear head. Shapes: N batch, H, W image size, D channels of the last stage, K classes."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor, nn
 
-from hybrid_sbir.models.backbone import Backbone
+from hybrid_sbir.models.backbone import Backbone, BackboneSpec
 
 
 class Classifier(nn.Module):
@@ -38,6 +39,11 @@ class Classifier(nn.Module):
             "options": self.backbone.options(),
             "num_classes": self.num_classes,
         }
+
+    @classmethod
+    def of(cls, plan: Mapping[str, Any]) -> "Classifier":
+        """Build the model that :meth:`plan` described, with weights of its own."""
+        return cls(Backbone(BackboneSpec.of(plan["spec"]), **plan["options"]), plan["num_classes"])
 
     def features(self, x: Tensor) -> Tensor:
         """Pooled features of an image (N, in_channels, H, W): (N, D)."""

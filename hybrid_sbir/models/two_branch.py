@@ -3,7 +3,7 @@
 Shapes: N batch, C channels, H, W image size, D channels of the last stage, E embedding size, K classes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Literal, TypeVar
 
@@ -164,6 +164,13 @@ class TwoBranch(nn.Module):
             "branches": {"shared_stages": self.shared_stages, "shared_norm": self.shared_norm},
             "head": dict(self._head_options),
         }
+
+    @classmethod
+    def of(cls, plan: Mapping[str, Any]) -> "TwoBranch":
+        """Build the model that :meth:`plan` described, with weights of its own."""
+        head = dict(plan["head"])
+        options = {**plan["branches"], "head": head.pop("kind"), **head, **plan["options"]}
+        return cls(BackboneSpec.of(plan["spec"]), plan["num_classes"], **options)
 
     def _share(self) -> None:
         """Let the photo branch use the sketch branch's shared layers, all but each domain's own norms."""

@@ -12,7 +12,6 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from hybrid_sbir.durable import write_durably
-from hybrid_sbir.models.backbone import BackboneSpec
 from hybrid_sbir.models.checkpoints import CheckpointError, State, as_state, read_state
 from hybrid_sbir.models.classifier import Classifier
 from hybrid_sbir.models.published import published_names
@@ -179,10 +178,7 @@ def load_classifier(path: str | Path) -> Classifier:
     if metadata.get("format") != _FORMAT:
         raise CheckpointError(f"{Path(path).name} is no classifier of this package; a published one: load_published")
     with _not_fitting():
-        plan = json.loads(metadata["plan"])
-        stages = [StageSpec(**stage) for stage in plan["spec"].pop("stages")]
-        backbone = create_backbone(BackboneSpec(stages, **plan["spec"]), **plan["options"])
-        model = Classifier(backbone, plan["num_classes"])
+        model = Classifier.of(json.loads(metadata["plan"]))
     load_strictly(model, state)
     return model.eval()
 

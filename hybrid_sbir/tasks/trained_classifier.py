@@ -1,11 +1,10 @@
 """A trained classifier from a file, built as the file says: no setting of the backbone is asked for again."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hybrid_sbir.checkpoint_io import read_checkpoint
-from hybrid_sbir.models import BackboneSpec, Classifier, StageSpec, create_backbone, load_classifier, load_published
+from hybrid_sbir.models import Classifier, load_classifier, load_published
 from hybrid_sbir.models.checkpoints import CheckpointError, as_state, read_state
 from hybrid_sbir.models.weights import load_strictly
 from hybrid_sbir.tasks.restoring import KEY
@@ -65,13 +64,7 @@ def _of_run(path: Path) -> Trained:
             "ClassificationTask, a .safetensors of this package, or a published .pth"
         )
     described = checkpoint[KEY]
-    model = _built(described["plan"])
+    model = Classifier.of(described["plan"])
     state = as_state(checkpoint, path.name)
     load_strictly(model, {name.removeprefix(_TASK_PREFIX): tensor for name, tensor in state.items()})
     return Trained(model.eval(), tuple(described["classes"]), path)
-
-
-def _built(plan: Mapping[str, Any]) -> Classifier:
-    """The model that :meth:`Classifier.plan` described."""
-    spec = {**plan["spec"], "stages": [StageSpec(**stage) for stage in plan["spec"]["stages"]]}
-    return Classifier(create_backbone(BackboneSpec(**spec), **plan["options"]), plan["num_classes"])
