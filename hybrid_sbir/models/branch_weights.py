@@ -91,12 +91,15 @@ def load_stage(model: TwoBranch, state: Mapping[str, Tensor], classifier: bool =
         classifier: whether to take the class scores' layer too; false where the classes differ.
 
     Raises:
-        CheckpointError: if a tensor is missing, left over, or of another shape; nothing of the model was changed.
+        CheckpointError: if a tensor is missing, left over, or of another shape, or the file's model shares less than
+            this one, so that one branch's values would be lost; nothing of the model was changed.
     """
     skipped = () if classifier else tuple(name for name in state if name.startswith(_CLASSIFIERS))
     own = model.state_dict()
     kept = {} if classifier else {name: own[name] for name in own if name.startswith(_CLASSIFIERS)}
     taken = {name: value for name, value in state.items() if name not in skipped}
+    check_fits(model, {**taken, **kept})
+    _check_ties(model, taken)
     load_strictly(model, {**taken, **kept})
     return Account(tuple(taken), tuple(kept), skipped)
 
@@ -152,6 +155,21 @@ def _check_backbone(model: TwoBranch, domain: str, state: State) -> None:
         check_fits(backbone, state)
     except CheckpointError as error:
         raise CheckpointError(f"the classifier of {domain}s has another backbone: {error}") from error
+
+
+def _check_ties(model: TwoBranch, state: Mapping[str, Tensor]) -> None:
+    """Refuse a state that has two values for what is one tensor here."""
+    first: dict[int, str] = {}
+    apart = []
+    for name, value in model.state_dict(keep_vars=True).items():
+        other = first.setdefault(id(value), name)
+        if other in state and name in state and not state[name].equal(state[other]):
+            apart.append(name)
+    if apart:
+        raise CheckpointError(
+            f"the branches have values of their own for what they share here: {_grouped(apart)}; set shared_stages and "
+            "shared_norm to those of the stage before"
+        )
 
 
 def _is_private(model: TwoBranch, name: str) -> bool:
