@@ -75,8 +75,7 @@ def start_stage(model: TwoBranch, path: str | Path, classifier: bool) -> str:
         FileNotFoundError: if there is no such file.
         CheckpointError: if a tensor is missing, left over or of another shape; nothing of the model was changed.
     """
-    path = Path(path)
-    state = as_state(read_checkpoint(path), path.name) if path.suffix == ".ckpt" else read_state(path)
+    state = _state(Path(path))
     own = {n.removeprefix(_TASK_PREFIX): t for n, t in state.items() if n.startswith(_TASK_PREFIX)}
     try:
         return f"initial weights from {path}: {load_stage(model, own or state, classifier)}"
@@ -87,10 +86,14 @@ def start_stage(model: TwoBranch, path: str | Path, classifier: bool) -> str:
 
 def _own_names(path: Path) -> Mapping[str, Tensor]:
     """A file's tensors under the names that :class:`Classifier` gives them."""
-    if path.suffix == ".ckpt" and path.is_file():
-        state = as_state(read_checkpoint(path), path.name)
-    else:
-        state = read_state(path)
+    state = _state(path)
     if all(name.startswith(_TASK_PREFIX) for name in state):
         return {name.removeprefix(_TASK_PREFIX): tensor for name, tensor in state.items()}
     return state if f"{_HEAD_PREFIX}weight" in state else load_published(state).state_dict()
+
+
+def _state(path: Path) -> Mapping[str, Tensor]:
+    """A file's tensors by their names in it; a .ckpt is checked for damage."""
+    if path.suffix == ".ckpt" and path.is_file():
+        return as_state(read_checkpoint(path), path.name)
+    return read_state(path)
