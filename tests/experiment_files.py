@@ -3,9 +3,11 @@
 import os
 import shlex
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 import yaml
 from lightning.pytorch import Callback, LightningDataModule
 
@@ -33,13 +35,6 @@ class _Settings(TrainingCLI):
         """Nothing is run."""
 
 
-class _Objects(_Settings):
-    """Builds the data and the task, too."""
-
-    def instantiate_classes(self):
-        self.config_init = self.parser.instantiate_classes(self.config)
-
-
 class Built(NamedTuple):
     """What a configuration describes."""
 
@@ -48,16 +43,22 @@ class Built(NamedTuple):
     callbacks: list[Callback]
 
 
+@cache
+def _read(words):
+    return _Settings("fit", list(words))
+
+
 def settings(words):
     """The complete settings of ``hybrid-sbir fit WORDS``, as plain values."""
-    cli = _Settings("fit", [str(word) for word in words])
+    cli = _read(tuple(map(str, words)))
     return yaml.safe_load(cli._parser("fit").dump(cli.config["fit"], skip_none=False))
 
 
 def built(words):
-    """The objects of ``hybrid-sbir fit WORDS``."""
-    cli = _Objects("fit", [str(word) for word in words])
-    made = cli.config_init["fit"]
+    """The objects of ``hybrid-sbir fit WORDS``, new ones at every call."""
+    cli = _read(tuple(map(str, words)))
+    torch.manual_seed(cli.config["fit"].seed_everything)
+    made = cli.parser.instantiate_classes(cli.config)["fit"]
     return Built(made.model, made.data, list(made.trainer.callbacks or []))
 
 
