@@ -6,12 +6,12 @@ import re
 import numpy as np
 import pytest
 import torch
-from tests.results.test_gallery import Outline, leave_run
 
 from hybrid_sbir.metrics import ranking_metrics
 from hybrid_sbir.results.gallery import gallery
 from hybrid_sbir.results.retrieval_page import Picture, Ranking, Searched, retrieval_page
 from tests.results.retrieval_runs import CLASSES, arrays, leave_retrieval
+from tests.results.test_gallery import Outline, leave_run
 
 
 def values(run):
