@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.trainer.states import TrainerFn
 
 
 class Checkpoints(Checkpoint):
@@ -38,6 +39,20 @@ class Checkpoints(Checkpoint):
         if due and not trainer.is_last_batch:
             self._saved_step = step
             self.save_last(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse to select by a score that the validation does not give, before anything is trained.
+
+        Raises:
+            ValueError: names the score and those there are.
+        """
+        logged = [name for name in trainer.callback_metrics if name.startswith("val")]
+        if trainer.state.fn == TrainerFn.FITTING and self.monitor.startswith("val") and self.monitor not in logged:
+            raise ValueError(
+                f"checkpoints.monitor is {self.monitor}, but the validation gives "
+                f"{', '.join(sorted(logged)) or 'none'}; choose one of these (val_unseen: hold classes out of training "
+                "with data.init_args.held_out)"
+            )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the state after the epoch, and its validation."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
@@ -51,8 +52,13 @@ class StopOnSignal(Callback):
 
     def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any) -> None:
         """Stop inside a validation; the resumed run does the whole validation again."""
-        if trainer.world_size == 1:
-            self._stop_inside_validation(trainer)
+        if trainer.world_size > 1 or not self._received:
+            return
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, WeightAveraging) and trainer.state.fn == TrainerFn.FITTING:
+                # A validation has the averages in the model's place.
+                callback.on_validation_epoch_end(trainer, pl_module)
+        self._stop_inside_validation(trainer)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Describe a stop inside a validation as one in its first batch, which the trainer repeats on resuming."""

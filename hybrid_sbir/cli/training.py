@@ -138,8 +138,9 @@ class TrainingCLI(LightningCLI):
             found = self._folder.to_evaluate(config.ckpt_path, bool(config.model.init_args.get("init_from")))
         self._recorded = yaml.safe_load(self._parser(self._verb).dump(config, skip_none=False)) | _ONCE
         config.ckpt_path = None if found is None else str(found)
-        if found is not None and "init_from" in config.model.init_args:
-            config.model.init_args.init_from = None  # the checkpoint replaces it, and the file may be gone
+        if found is not None:
+            for name in _STARTS & set(config.model.init_args):
+                config.model.init_args[name] = None  # the checkpoint replaces it, and the file may be gone
 
     def before_fit(self) -> None:
         """Put an earlier run aside now that everything has been built: what was wrong so far has not cost it."""
@@ -194,6 +195,9 @@ def _named_classes() -> list[str]:
     classes = [value for room in known for value in vars(room).values() if isinstance(value, type)]
     return [c.__name__ for c in classes if issubclass(c, kinds) and not isabstract(c)]
 
+
+_STARTS = {"init_from", "init_sketch", "init_photo"}
+"""Settings that name files with initial weights."""
 
 _ONCE = {"ckpt_path": None, "overwrite": False}
 """What concerns one start of a run, and is not part of its recorded configuration."""

@@ -218,7 +218,7 @@ class SketchPhotoData(RetrievalData):
     def _test(self) -> Evaluation:
         if self._test_sets is None:
             return own_test(self._sets, self.classes, self.held_out)
-        return other_test(self._test_sets, self.classes, self._test_class_map)
+        return other_test(self._test_sets, self._sets.common.all_names(self.classes), self._test_class_map)
 
 
 def _check_positive(**settings: int | None) -> None:

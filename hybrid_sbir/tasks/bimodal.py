@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.cli import OptimizerCallable
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor, nn
 
 from hybrid_sbir.batch import Domain, PairBatch, TripletBatch
@@ -27,7 +27,7 @@ from hybrid_sbir.models.embedding_head import Embedded, HeadKind
 from hybrid_sbir.models.stage import Activation
 from hybrid_sbir.models.stem import StemSize
 from hybrid_sbir.models.two_branch import SharedNorm, TwoBranch
-from hybrid_sbir.tasks.optimisation import Schedule, build_optimisation, check_schedule
+from hybrid_sbir.tasks.optimisation import Schedule, build_optimisation, check_schedule, steps_of
 from hybrid_sbir.tasks.restoring import BRANCHES_KEY, check_restorable, check_same_data, describe
 from hybrid_sbir.tasks.retrieval import RetrievalTask
 from hybrid_sbir.tasks.retrieval_scores import CatalogueMethod
@@ -105,6 +105,7 @@ class BimodalTask(RetrievalTask):
             width=width,
             stem=stem,
         )
+        self.trained_on: tuple[str, ...] = ()
         self.loss, self.weights, self.gather = loss or SupervisedContrastive(), weights or BoundedWeights(), gather
         self.label_smoothing, self.smoothing = label_smoothing, smoothing
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
@@ -123,6 +124,13 @@ class BimodalTask(RetrievalTask):
         said = self.start()
         if said is not None:
             rank_zero_info(said)
+        if self.fitting and (known := self._known(getattr(self._data(), "held_out", ()))):
+            rank_zero_warn(known)
+
+    def remarks(self, classes: tuple[str, ...]) -> list[str]:
+        """Say what a reader of the scores over these classes must know: whether what is held out was seen before."""
+        held_out = [name for name in getattr(self._data(), "held_out", ()) if name in classes]
+        return [*super().remarks(classes), *([known] if (known := self._known(held_out)) else [])]
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser from this module's own trainable parameters, and the schedule."""
@@ -155,11 +163,13 @@ class BimodalTask(RetrievalTask):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what is needed to build the model again, and the classes it tells apart."""
         fingerprint = getattr(self._data(), "fingerprint", None)
-        checkpoint[BRANCHES_KEY] = describe(self.model, getattr(self._data(), "classes", ()), fingerprint)
+        about = describe(self.model, getattr(self._data(), "classes", ()), fingerprint)
+        checkpoint[BRANCHES_KEY] = about | {"trained_on": list(self.trained_on)}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another model, other classes or, to continue, another length; in words."""
         check_restorable(checkpoint, self.model, list(getattr(self._data(), "classes", ())), BRANCHES_KEY)
+        self.trained_on = tuple(checkpoint.get(BRANCHES_KEY, {}).get("trained_on", ()))
         if self.fitting:
             check_same_data(checkpoint, getattr(self._data(), "fingerprint", None), BRANCHES_KEY)
             check_schedule(checkpoint, self.trainer.max_epochs, self._steps)
@@ -182,8 +192,20 @@ class BimodalTask(RetrievalTask):
         assert isinstance(gathered, Tensor)
         return gathered.flatten(0, 1)
 
+    def _known(self, held_out: Sequence[str]) -> str:
+        """What to say of classes held out that earlier stages were trained on; nothing if there are none."""
+        known = [name for name in held_out if name in self.trained_on]
+        more = ", ..." if len(known) > 5 else ""
+        return (
+            known
+            and (
+                f"{len(known)} of the {len(held_out)} classes held out were trained on in an earlier stage "
+                f"({', '.join(known[:5])}{more}): they are not unseen"
+            )
+        ) or ""
+
     def _steps(self) -> float:
-        return self.trainer.estimated_stepping_batches
+        return steps_of(self.trainer)
 
 
 def unit(embedded: Embedded) -> Tensor:

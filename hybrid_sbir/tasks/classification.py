@@ -20,7 +20,7 @@ from hybrid_sbir.models.stage import Activation
 from hybrid_sbir.models.stem import StemSize
 from hybrid_sbir.tasks.initial_weights import load_initial_weights
 from hybrid_sbir.tasks.non_finite import NonFiniteSamples
-from hybrid_sbir.tasks.optimisation import Schedule, build_optimisation, check_schedule
+from hybrid_sbir.tasks.optimisation import Schedule, build_optimisation, check_schedule, steps_of
 from hybrid_sbir.tasks.restoring import KEY, check_restorable, check_same_data, describe
 from hybrid_sbir.tasks.whole_batches import in_whole_batch
 
@@ -154,7 +154,7 @@ class ClassificationTask(LightningModule):
         return list(getattr(self._data(), "classes", ()))
 
     def _steps(self) -> float:
-        return self.trainer.estimated_stepping_batches
+        return steps_of(self.trainer)
 
     def _data(self) -> Any:
         return getattr(self.trainer, "datamodule", None)

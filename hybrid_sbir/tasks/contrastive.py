@@ -4,10 +4,11 @@ from typing import Any
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from hybrid_sbir.models.branch_weights import SharedFrom
 from hybrid_sbir.tasks.bimodal import BimodalTask
-from hybrid_sbir.tasks.initial_weights import start_branches
+from hybrid_sbir.tasks.initial_weights import classes_in, start_branches
 
 
 class ContrastiveTask(BimodalTask):
@@ -43,11 +44,18 @@ class ContrastiveTask(BimodalTask):
         if (init_sketch is None) != (init_photo is None):
             raise ValueError("give both init_sketch and init_photo (the same file will do), or neither")
         self.init_sketch, self.init_photo, self.shared_from = init_sketch, init_photo, shared_from
+        self.freeze_private = freeze_private
         if freeze_private:
             self.model.freeze_private(frozen_norms_move)
 
     def start(self) -> str | None:
         """Load the two classifiers."""
         if self.init_sketch is None or self.init_photo is None:
+            if self.freeze_private and self.fitting and not self.trainer.ckpt_path:
+                rank_zero_warn(
+                    "stems and private stages are frozen as they are, at random: give init_sketch and init_photo, the "
+                    "classifiers of stage 1, or set freeze_private: false"
+                )
             return None
+        self.trained_on = tuple(dict.fromkeys([*classes_in(self.init_sketch), *classes_in(self.init_photo)]))
         return start_branches(self.model, self.init_sketch, self.init_photo, self.shared_from)

@@ -1,7 +1,8 @@
 """Starting a model from the weights of earlier stages; nothing is matched by chance."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from hybrid_sbir.models.branch_weights import SharedFrom, load_branches, load_st
 from hybrid_sbir.models.checkpoints import CheckpointError, as_state, read_state
 from hybrid_sbir.models.two_branch import TwoBranch
 from hybrid_sbir.models.weights import load_published, load_strictly
+from hybrid_sbir.tasks.restoring import BRANCHES_KEY, KEY, check_same_plan
 
 _TASK_PREFIX = "model."
 _HEAD_PREFIX = "head."
@@ -56,25 +58,38 @@ def start_branches(model: TwoBranch, sketch: str | Path, photo: str | Path, shar
         FileNotFoundError: if there is no such file.
         CheckpointError: if a tensor is missing, left over or of another shape; nothing of the model was changed.
     """
+    backbone = {part: plan for part, plan in model.plan().items() if part in ("spec", "options")}
+    for path in (sketch, photo):
+        if (described := _described(Path(path), KEY)) is not None:
+            _compare(path, backbone, described["plan"])
     account = load_branches(model, _own_names(Path(sketch)), _own_names(Path(photo)), shared_from)
     return f"initial weights of sketches from {sketch}, of photos from {photo}, shared from {shared_from}: {account}"
 
 
-def start_stage(model: TwoBranch, path: str | Path, classifier: bool) -> str:
+def start_stage(model: TwoBranch, path: str | Path, classifier: bool, classes: Sequence[str] = ()) -> str:
     """Start a stage from the .ckpt of the stage before.
 
     Args:
         model: what to fill.
         path: a run's .ckpt.
         classifier: whether to take the layer of class scores too.
+        classes: names of the data's classes, which must then be those of the file.
 
     Returns:
         A line that says what was loaded, skipped and left as it was.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        CheckpointError: if a tensor is missing, left over or of another shape; nothing of the model was changed.
+        CheckpointError: if a tensor is missing, left over or of another shape, the file's model was built otherwise, or
+            its class scores are of other classes; nothing of the model was changed.
     """
+    if (described := _described(Path(path), BRANCHES_KEY)) is not None:
+        _compare(path, model.plan(), described["plan"])
+        if classifier and classes and list(classes) != list(described["classes"]):
+            raise CheckpointError(
+                f"cannot start from {path}: its class scores are of {_some(described['classes'])}, the data has "
+                f"{_some(classes)}; leave it out: --model.init_args.init_classifier false"
+            )
     state = _state(Path(path))
     own = {n.removeprefix(_TASK_PREFIX): t for n, t in state.items() if n.startswith(_TASK_PREFIX)}
     try:
@@ -82,6 +97,31 @@ def start_stage(model: TwoBranch, path: str | Path, classifier: bool) -> str:
     except CheckpointError as error:
         advice = "; to leave out the class scores' layer: --model.init_args.init_classifier false" if classifier else ""
         raise CheckpointError(f"cannot start from {path}: {error}{advice}") from error
+
+
+def classes_in(path: str | Path) -> tuple[str, ...]:
+    """Return the names of all classes that the weights in a run's .ckpt were ever trained on; () where it has none."""
+    for key in (KEY, BRANCHES_KEY):
+        described = _described(Path(path), key)
+        if described is not None:
+            return tuple(dict.fromkeys([*described["classes"], *described.get("trained_on", ())]))
+    return ()
+
+
+def _described(path: Path, key: str) -> dict[str, Any] | None:
+    """What a checkpoint says about its model, if it does."""
+    return read_checkpoint(path).get(key) if path.suffix == ".ckpt" and path.is_file() else None
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    return f"{', '.join(names[:most])}{', ...' if len(names) > most else ''} ({len(names)} classes)"
+
+
+def _compare(path: str | Path, own: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+    try:
+        check_same_plan(own, stored)
+    except ValueError as error:
+        raise CheckpointError(f"cannot start from {path}: {error}") from error
 
 
 def _own_names(path: Path) -> Mapping[str, Tensor]:

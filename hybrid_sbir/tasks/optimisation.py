@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch.nn import Parameter
 from torch.optim import Optimizer
@@ -69,6 +70,22 @@ def _warmed_up(optimizer: Optimizer, steps: float) -> SequentialLR:
     fall = max(1, int(steps) - rise)
     warm = LinearLR(optimizer, start_factor=1 / (rise + 1), total_iters=rise)
     return SequentialLR(optimizer, [warm, CosineAnnealingLR(optimizer, T_max=fall)], milestones=[rise])
+
+
+def steps_of(trainer: Trainer) -> float:
+    """Return the length of a run in optimiser steps.
+
+    ``trainer.estimated_stepping_batches`` would load the training data before a checkpoint's loops are restored, and a
+    run that is continued inside an epoch would begin that epoch again.
+    """
+    data = getattr(trainer, "datamodule", None)
+    if data is None or trainer.max_epochs is None or trainer.max_epochs < 0:
+        return trainer.estimated_stepping_batches
+    batches = len(data.train_dataloader())
+    limit = trainer.limit_train_batches
+    batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    steps = math.ceil(batches / trainer.accumulate_grad_batches) * trainer.max_epochs
+    return steps if trainer.max_steps < 0 else min(steps, trainer.max_steps)
 
 
 def check_schedule(

@@ -71,8 +71,21 @@ def check_restorable(checkpoint: Mapping[str, Any], model: Planned, classes: Seq
             f"the checkpoint's model tells {stored['plan']['num_classes']} classes apart, but the data has "
             f"{model.num_classes}; {_ADVICE}"
         )
-    for part in (name for name, value in own["plan"].items() if isinstance(value, dict)):
-        ours, theirs = own["plan"][part], stored["plan"].get(part, {})
+    check_same_plan(own["plan"], stored["plan"])
+
+
+def check_same_plan(own: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+    """Refuse weights of a model that was built otherwise: shapes alone do not tell a stem or a footprint.
+
+    Args:
+        own: the plan of the present model, or some of its parts.
+        stored: the plan of the model in a file.
+
+    Raises:
+        ValueError: says where they differ.
+    """
+    for part in (name for name, value in own.items() if isinstance(value, dict)):
+        ours, theirs = own[part], stored.get(part, {})
         differing = [name for name in ours if _plain(ours[name]) != _plain(theirs.get(name))]
         if differing:
             words = "; ".join(_difference(name, theirs.get(name), ours[name]) for name in differing)

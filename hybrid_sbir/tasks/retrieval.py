@@ -93,7 +93,7 @@ class RetrievalTask(LightningModule, ABC):
     @property
     def fitting(self) -> bool:
         """Whether this runs inside ``fit``, where an evaluation only selects."""
-        return self.trainer.state.fn == TrainerFn.FITTING
+        return self._trainer is not None and self._trainer.state.fn == TrainerFn.FITTING
 
     def _describe(self, image: Tensor, dataloader_idx: int) -> Tensor:
         domain = _DOMAINS[dataloader_idx % 2]
@@ -107,7 +107,7 @@ class RetrievalTask(LightningModule, ABC):
         return in_whole_batch(apply, image, getattr(self._data(), "batch_size", None))
 
     def _data(self) -> Any:
-        return getattr(self.trainer, "datamodule", None)
+        return getattr(self._trainer, "datamodule", None)
 
     def _begin(self, part: str) -> None:
         """Meters for the evaluations that the data has."""

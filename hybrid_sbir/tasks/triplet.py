@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch.cli import OptimizerCallable
 
 from hybrid_sbir.tasks.bimodal import BimodalTask
-from hybrid_sbir.tasks.initial_weights import start_stage
+from hybrid_sbir.tasks.initial_weights import classes_in, start_stage
 from hybrid_sbir.tasks.optimisation import build_optimisation
 
 
@@ -49,4 +49,7 @@ class TripletTask(BimodalTask):
 
     def start(self) -> str | None:
         """Load the stage before."""
-        return start_stage(self.model, self.init_from, self.init_classifier) if self.init_from else None
+        if not self.init_from:
+            return None
+        self.trained_on = classes_in(self.init_from)
+        return start_stage(self.model, self.init_from, self.init_classifier, getattr(self._data(), "classes", ()))

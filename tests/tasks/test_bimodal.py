@@ -72,12 +72,13 @@ class Data(LightningDataModule):
     test_dataloader = predict_dataloader = val_dataloader
 
 
-def as_if(task, fitting=True, epoch=0, max_epochs=10, data=None, steps=20, world_size=1):
+def as_if(task, fitting=True, epoch=0, max_epochs=10, data=None, world_size=1):
     """Put a task where its trainer would have it."""
     state = SimpleNamespace(fn=TrainerFn.FITTING if fitting else TrainerFn.TESTING)
     task.trainer = SimpleNamespace(
-        state=state, current_epoch=epoch, max_epochs=max_epochs, world_size=world_size, datamodule=data or Data(),
-        estimated_stepping_batches=steps, callback_metrics={},
+        state=state, current_epoch=epoch, max_epochs=max_epochs, max_steps=-1, world_size=world_size,
+        datamodule=data or Data(train=[None, None]), limit_train_batches=1.0, accumulate_grad_batches=1,
+        callback_metrics={},
     )  # fmt: skip
     return task
 
@@ -246,10 +247,10 @@ class TestResuming:
         scheduler = built_["scheduler"] if isinstance(built_, dict) else built_
         checkpoint["lr_schedulers"] = [scheduler.state_dict()]
         task.on_load_checkpoint(checkpoint)
-        longer = as_if(small(lr_scheduler=schedule), max_epochs=11, steps=22)
+        longer = as_if(small(lr_scheduler=schedule), max_epochs=11)
         with pytest.raises(ValueError, match=r"cosine ends at (epoch 10|step 20).*start a new run"):
             longer.on_load_checkpoint(checkpoint)
-        as_if(small(), max_epochs=11, steps=22, fitting=False).on_load_checkpoint(checkpoint)
+        as_if(small(), max_epochs=11, fitting=False).on_load_checkpoint(checkpoint)
 
 
 class TestEvaluation:

@@ -32,6 +32,12 @@ class CommonClasses:
     text: str
     complete: bool
 
+    def all_names(self, classes: Sequence[str]) -> tuple[str, ...]:
+        """Return every name that these classes have in either set, each once, their own first."""
+        labels = {self.names.index(name) for name in classes}
+        named = (*self.sketch_labels.items(), *self.photo_labels.items())
+        return tuple(dict.fromkeys([*classes, *(name for name, label in named if label in labels)]))
+
 
 def common_classes(
     sketch_classes: Sequence[str], photo_classes: Sequence[str], class_map: ClassMap | Path | str | None = None

@@ -63,7 +63,7 @@ def other_test(sets: MatchedSets, training: Sequence[str], class_map: ClassMap |
 
     Args:
         sets: the test's sketches and photos.
-        training: classes trained with.
+        training: names of the classes trained with; of those that a map joined, every one.
         class_map: matches their names with the test's, see :func:`~hybrid_sbir.data.class_map.match_classes`.
     """
     common = sets.common
