@@ -139,7 +139,7 @@ class TrainingCLI(LightningCLI):
         self._recorded = yaml.safe_load(self._parser(self._verb).dump(config, skip_none=False)) | _ONCE
         config.ckpt_path = None if found is None else str(found)
         if found is not None:
-            for name in _STARTS & set(config.model.init_args):
+            for name in (start for start in _STARTS if start in config.model.init_args):
                 config.model.init_args[name] = None  # the checkpoint replaces it, and the file may be gone
 
     def before_fit(self) -> None:
@@ -196,7 +196,7 @@ def _named_classes() -> list[str]:
     return [c.__name__ for c in classes if issubclass(c, kinds) and not isabstract(c)]
 
 
-_STARTS = {"init_from", "init_sketch", "init_photo"}
+_STARTS = ("init_from", "init_sketch", "init_photo")
 """Settings that name files with initial weights."""
 
 _ONCE = {"ckpt_path": None, "overwrite": False}
