@@ -64,7 +64,7 @@ DEMO_CONFIG := --config experiments/base/classification.yaml --config experiment
 # One stage of retrieval: $(1) contrastive or triplet.
 demo_stage = --config experiments/base/$(1).yaml --config experiments/data/embedded_pairs.yaml \
   --config experiments/recipes/modern.yaml --config experiments/recipes/modern_$(1).yaml --config experiments/overlays/quick.yaml \
-  --config experiments/overlays/demo_retrieval.yaml --model.init_args.backbone $(DEMO_BACKBONE) --runs $(DEMO)
+  --config experiments/recipes/demo.yaml --model.init_args.backbone $(DEMO_BACKBONE) --runs $(DEMO)
 
 demo: $(DEMO_MODELS:%=$(DEMO)/%/.done) $(DEMO)/stage3/.done  ## train on the embedded set: classify sketches, then find photos for them; draw pages
 	$(RUN) report $(DEMO_MODELS:%=$(DEMO)/%) --out $(DEMO)/comparison.md

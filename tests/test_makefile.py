@@ -12,7 +12,7 @@ from hybrid_sbir.cli.verbs import VERBS
 from tests import experiment_files as files
 
 ROOT = Path(__file__).parents[1]
-MAKEFILE = (ROOT / "Makefile").read_text()
+MAKEFILE = "".join((ROOT / name).read_text() for name in ("Makefile", "experiments/table_4_4/rules.mk"))
 README = (ROOT / "README.md").read_text()
 TARGETS = re.findall(r"^([a-z0-9.-]+):.*## ", MAKEFILE, re.MULTILINE)
 
@@ -38,6 +38,12 @@ def test_every_target_has_a_plan(target):
 
 def test_the_help_lists_every_target():
     assert [line.split()[0] for line in make("help").splitlines()] == TARGETS
+
+
+def test_the_demo_ends_with_two_stages_of_retrieval():
+    steps = plan("demo", "VENV=nowhere")
+    assert re.findall(r" fit .*--config experiments/recipes/demo.yaml.*--name (\S+)", steps) == ["stage2", "stage3"]
+    assert re.findall(r" test --config demo/(\S+)/config.yaml", steps) == ["stage2", "stage3"]
 
 
 def test_a_table_is_a_run_for_each_variant_and_seed_and_a_report(tmp_path):
@@ -115,7 +121,11 @@ class TestTable44:
 
     def test_each_row_is_tested_after_it_has_trained(self, planned):
         lines = planned("table-4.4", "ROWS=resnet26-scratch-thesis-seed0")
-        done = [(words[0], *words[words.index("--config") + 1].split("/")[-2:]) for words in lines if words[0] != "fit"]
+        done = [
+            (words[0], *words[words.index("--config") + 1].split("/")[-2:])
+            for words in lines
+            if words[0] in ("validate", "test")
+        ]
         tested = [stage for verb, stage, _ in done if verb == "test"]
         assert tested == ["stage2", "stage3"]
         assert lines.index(list(self.fits(lines).values())[-1]) < min(

@@ -58,7 +58,8 @@ class PredictionsFile(Callback):
         self._parts.append({name: value.cpu().numpy() for name, value in outputs.items()})
         for place, index in enumerate(batch.index.tolist()):
             if index in self._chosen:
-                self._images[index] = thumbnail(batch.image[place])
+                transform = getattr(getattr(trainer, "datamodule", None), "eval_transform", None)
+                self._images[index] = thumbnail(batch.image[place], transform)
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gather the processes' parts and write the file."""
@@ -99,12 +100,16 @@ def in_order(parts: list[Arrays]) -> Arrays:
     return {name: values[first] for name, values in joined.items()}
 
 
-def thumbnail(image: Tensor) -> np.ndarray:
-    """Turn a normalised image (C, H, W) into (H, W, C) uint8 by stretching its own range to 0 to 255.
+def thumbnail(image: Tensor, transform: Any = None) -> np.ndarray:
+    """Turn a normalised image (C, H, W) into (H, W, C) uint8.
 
-    All channels are stretched alike, so colours keep their relation; a blank image comes out white, as paper is.
+    Where the transform tells its ``mean`` and ``std``, by undoing it. Otherwise by stretching the image's own range to
+    0 to 255, all channels alike, so that colours keep their relation; a blank image comes out white, as paper is.
     """
     image = image.detach().float().cpu()
+    if hasattr(transform, "mean"):
+        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (transform.mean, transform.std))
+        return ((image * std + mean).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
     low, high = image.min(), image.max()
     scaled = (image - low) / (high - low) if high > low else torch.ones_like(image)
     return (scaled * 255).round().byte().permute(1, 2, 0).numpy()

@@ -113,6 +113,10 @@ class SketchPhotoData(RetrievalData):
         if split_seed < 0:
             raise ValueError(f"split_seed must not be negative, got {split_seed}")
         _check_positive(size=size, pack_side=pack_side, val_queries_per_class=val_queries_per_class)
+        if test_sketches is None and (test_class_map or test_photo_map):
+            raise ValueError(
+                "test_class_map and test_photo_map are of test_sketches and test_photos, which are missing"
+            )
         names = {"train": (sketch_train, photo_train), "val": (sketch_eval, photo_eval)}
         names["test"] = (sketch_test, photo_eval)
         self._transforms = {part: (preset(s, size, 3), preset(p, size, 3)) for part, (s, p) in names.items()}

@@ -15,6 +15,7 @@ from hybrid_sbir.models.weights import check_fits, load_strictly
 
 SharedFrom = Literal["sketch", "photo", "none"]
 
+_PLURAL = {"sketch": "sketches", "photo": "photos"}
 _BODY = "backbone."  # of a classifier's names
 _CLASSIFIERS = ("sketch_head.classifier.", "photo_head.classifier.")
 
@@ -154,7 +155,7 @@ def _check_backbone(model: TwoBranch, domain: str, state: State) -> None:
     try:
         check_fits(backbone, state)
     except CheckpointError as error:
-        raise CheckpointError(f"the classifier of {domain}s has another backbone: {error}") from error
+        raise CheckpointError(f"the classifier of {_PLURAL[domain]} has another backbone: {error}") from error
 
 
 def _check_ties(model: TwoBranch, state: Mapping[str, Tensor]) -> None:

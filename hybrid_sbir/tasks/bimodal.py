@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor, nn
@@ -60,7 +61,8 @@ class BimodalTask(RetrievalTask):
         smoothing: over which: "published" (the wrong ones) or "pytorch" (all).
         gather: with several processes, compare with the embeddings of all of them; by itself, as published, a process
             compares its own.
-        lr_scheduler: "cosine" (to 0, once an epoch), "warmup_cosine" (once a step), "constant", or a scheduler class.
+        lr_scheduler: "cosine" (to 0, once an epoch), "warmup_cosine" (once a step), "constant", or a scheduler
+            class; ReduceLROnPlateau watches val/map (mode: max).
         scales, mirror, using_catalogue: see :class:`~hybrid_sbir.tasks.retrieval.RetrievalTask`.
 
     Raises:
@@ -124,6 +126,9 @@ class BimodalTask(RetrievalTask):
         said = self.start()
         if said is not None:
             rank_zero_info(said)
+            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+                if isinstance(callback, WeightAveraging):
+                    callback.setup(self.trainer, self, stage)  # it has copied the weights that were there before
         if self.fitting and (known := self._known(getattr(self._data(), "held_out", ()))):
             rank_zero_warn(known)
 
@@ -136,7 +141,7 @@ class BimodalTask(RetrievalTask):
         """Build the optimiser from this module's own trainable parameters, and the schedule."""
         trainable = [p for p in self.parameters() if p.requires_grad]
         epochs = self.trainer.max_epochs
-        return build_optimisation(trainable, self.optimizer, self.lr_scheduler, epochs, self._steps)
+        return build_optimisation(trainable, self.optimizer, self.lr_scheduler, epochs, self._steps, "val/map")
 
     def forward(self, sketch: Tensor, photo: Tensor) -> tuple[Embedded, Embedded]:
         """Embed sketches and photos, each (N, C, H, W)."""
@@ -164,11 +169,17 @@ class BimodalTask(RetrievalTask):
         """Store what is needed to build the model again, and the classes it tells apart."""
         fingerprint = getattr(self._data(), "fingerprint", None)
         about = describe(self.model, getattr(self._data(), "classes", ()), fingerprint)
-        checkpoint[BRANCHES_KEY] = about | {"trained_on": list(self.trained_on)}
+        checkpoint[BRANCHES_KEY] = about | {"trained_on": list(self.trained_on), "task": type(self).__name__}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another model, other classes or, to continue, another length; in words."""
         check_restorable(checkpoint, self.model, list(getattr(self._data(), "classes", ())), BRANCHES_KEY)
+        stage = checkpoint.get(BRANCHES_KEY, {}).get("task", type(self).__name__)
+        if self.fitting and stage != type(self).__name__:
+            raise ValueError(
+                f"the checkpoint is of a {stage}, this is a {type(self).__name__}; another stage is not continued but "
+                "started from: TripletTask --model.init_args.init_from FILE"
+            )
         self.trained_on = tuple(checkpoint.get(BRANCHES_KEY, {}).get("trained_on", ()))
         if self.fitting:
             check_same_data(checkpoint, getattr(self._data(), "fingerprint", None), BRANCHES_KEY)

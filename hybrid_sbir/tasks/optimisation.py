@@ -21,6 +21,7 @@ def build_optimisation(
     schedule: Schedule,
     max_epochs: int | None,
     steps: Callable[[], float] = lambda: math.inf,
+    monitor: str = "val/loss",
 ) -> dict[str, Any]:
     """Build an optimiser and its schedule, which moves once an epoch ("warmup_cosine": once a step).
 
@@ -32,6 +33,7 @@ def build_optimisation(
             scheduler of its own.
         max_epochs: length of the run; None or -1 where it has no end in epochs.
         steps: tells the length of the run in optimiser steps; asked only where that matters.
+        monitor: the logged score that ReduceLROnPlateau watches.
 
     Returns:
         What ``LightningModule.configure_optimizers`` returns.
@@ -58,7 +60,7 @@ def build_optimisation(
             "not end at its minimum: write lr_scheduler: cosine, which follows max_epochs"
         )
     if isinstance(scheduler, ReduceLROnPlateau):
-        return {"optimizer": built, "lr_scheduler": {"scheduler": scheduler, "monitor": "val/loss"}}
+        return {"optimizer": built, "lr_scheduler": {"scheduler": scheduler, "monitor": monitor}}
     return {"optimizer": built, "lr_scheduler": scheduler}
 
 

@@ -45,7 +45,8 @@ class TripletTask(BimodalTask):
         if self.optimised == "own":
             return super().configure_optimizers()
         before = list(deepcopy(self.model).parameters())
-        return build_optimisation(before, self.optimizer, self.lr_scheduler, self.trainer.max_epochs, self._steps)
+        epochs = self.trainer.max_epochs
+        return build_optimisation(before, self.optimizer, self.lr_scheduler, epochs, self._steps, "val/map")
 
     def start(self) -> str | None:
         """Load the stage before."""

@@ -5,8 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from hybrid_sbir.callbacks.predictions import PredictionsFile, _warn_of_broken, in_order, thumbnail
+from hybrid_sbir.data.transforms import preset
 
 
 def test_parts_come_together_in_order_and_once():
@@ -21,6 +23,14 @@ def test_thumbnails_undo_the_normalisation():
     pixels[0, 0, 0], pixels[1, 0, 0] = 0, 255
     normalised = (pixels / 255 - 0.1307) / 0.3081
     assert np.array_equal(thumbnail(normalised), pixels.permute(1, 2, 0).numpy())
+
+
+def test_paper_is_white_whatever_the_channels_statistics():
+    transform = preset("sketch_square_eval", 8)
+    paper = Image.new("L", (8, 8), 255)
+    paper.putpixel((3, 3), 0)
+    shown = thumbnail(transform(paper), transform)
+    assert (shown == np.asarray(paper)[..., None]).all()
 
 
 def test_a_blank_sheet_is_white():

@@ -1,7 +1,11 @@
 """Stage 2: its start from classifiers' files, and what it freezes."""
 
+import warnings
+from types import SimpleNamespace
+
 import pytest
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 
 from hybrid_sbir.models import Classifier, StageSpec, create_backbone, save_classifier
 from hybrid_sbir.tasks import ContrastiveTask
@@ -48,6 +52,29 @@ def test_the_files_of_stage_1(suffix, shared_from, tmp_path):
 
 def test_without_files_nothing_is_said():
     assert task().start() is None
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_what_is_frozen_at_random_is_said(freeze):
+    started = task(freeze_private=freeze)
+    started.trainer = SimpleNamespace(state=SimpleNamespace(fn=TrainerFn.FITTING), ckpt_path=None, datamodule=None)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        started.setup("fit")
+    assert any("frozen as they are, at random" in str(each.message) for each in said) == freeze
+
+
+def test_a_classifier_of_another_geometry_is_refused(tmp_path):
+    model = Classifier(create_backbone(STAGES, stem="small"), 3)
+    state = {f"model.{name}": value for name, value in model.state_dict().items()}
+    about = {"plan": model.plan(), "classes": list("abc"), "data": "a"}
+    torch.save({"state_dict": state, "classifier": about}, tmp_path / "small.ckpt")
+    file = str(tmp_path / "small.ckpt")
+    with pytest.raises(ValueError, match=r"another backbone: stem is \"small\" there and \"tiny\" here"):
+        task(init_sketch=file, init_photo=file).start()
+    started = task(init_sketch=file, init_photo=file, stem="small")
+    assert started.start()
+    assert started.trained_on == ("a", "b", "c")
 
 
 @pytest.mark.parametrize("given", ["init_sketch", "init_photo"])

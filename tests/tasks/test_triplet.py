@@ -64,6 +64,54 @@ def test_another_model_is_refused(options, stage2):
     assert all(torch.equal(value, before[name]) for name, value in started.model.state_dict().items())
 
 
+def described(path, before, classes):
+    """Stage 2's file as its run writes it: with its plan, its classes and those of stage 1."""
+    about = {"plan": before.model.plan(), "classes": classes, "data": "a", "trained_on": ["z"]}
+    DurableCheckpointIO().save_checkpoint({"state_dict": before.state_dict(), "two_branch": about}, path)
+
+
+def test_scores_of_other_classes_are_refused_even_where_there_are_as_many(stage2):
+    before, path = stage2
+    described(path, before, list("abcd"))
+    for names, options, refused in (
+        ("abcd", {}, False),
+        ("abce", {}, True),
+        ("abce", {"init_classifier": False}, False),
+    ):
+        started = task(init_from=str(path), **options)
+        started.trainer = SimpleNamespace(datamodule=SimpleNamespace(classes=tuple(names)))
+        if refused:
+            with pytest.raises(
+                ValueError, match=r"class scores are of a, b, c, d \(4 classes\).*init_classifier false"
+            ):
+                started.start()
+        else:
+            assert started.start()
+            assert started.trained_on == (*"abcd", "z")
+
+
+def test_a_model_of_the_same_shapes_but_another_plan_is_refused(stage2):
+    before, path = stage2
+    described(path, before, list("abcd"))
+    with pytest.raises(ValueError, match=r"another backbone: stem is \"tiny\" there and \"small\" here"):
+        task(init_from=str(path), stem="small").start()
+
+
+def test_held_out_classes_of_earlier_stages_are_said(stage2):
+    before, path = stage2
+    described(path, before, list("abcd"))
+    started = task(init_from=str(path))
+    started.trainer = SimpleNamespace(
+        datamodule=SimpleNamespace(classes=tuple("abcd"), held_out=("y", "z")), state=SimpleNamespace(fn="validate")
+    )
+    assert started.remarks(("y", "z")) == []
+    started.start()
+    assert started.remarks(("y", "z")) == [
+        "1 of the 2 classes held out were trained on in an earlier stage (z): they are not unseen"
+    ]
+    assert started.remarks(("a", "y")) == []
+
+
 def test_a_missing_file_is_named():
     with pytest.raises(FileNotFoundError, match=r"no checkpoint nowhere\.ckpt"):
         task(init_from="nowhere.ckpt").start()

@@ -46,6 +46,10 @@ def validations(
     seen = Evaluation(RetrievalSet("val", tuple(training), {}), queries, sets.part("photo", training, "val"))
     if not held_out:
         return [seen]
+    if len(held_out) == 1:
+        rank_zero_warn(
+            f"val_unseen has a single class ({held_out[0]}): every photo is right, every score 1; hold out two or more"
+        )
     stores = [sets.part(domain, held_out, "train", "val") for domain in ("sketch", "photo")]
     return [seen, Evaluation(RetrievalSet("val_unseen", tuple(held_out), {}), *stores)]
 

@@ -148,6 +148,18 @@ class TestTest:
         assert torch.cat([batch.label for batch in queries]).bincount().tolist() == [3, 3]
         assert torch.cat([batch.label for batch in catalogue]).bincount().tolist() == [6, 3]
 
+    def test_every_name_of_joined_classes_was_trained_with(self, tmp_path):
+        fill(tmp_path / "train", ("apple", "pear", "bee"), ("fruit", "bee"))
+        fill(tmp_path / "test", ("apple", "pear", "bee", "yak"), ("apple", "pear", "bee", "yak"), per_class=3)
+        (tmp_path / "map.json").write_text(json.dumps({"apple": "fruit", "pear": "fruit"}))
+        whole = {f"test_{name}": Folder(str(tmp_path / "test" / name), split="all") for name in ("sketches", "photos")}
+        both = data(tmp_path / "train", class_map=str(tmp_path / "map.json"), **whole)
+        assert both.classes == ("apple", "bee")
+        with pytest.warns(ClassMismatchWarning):
+            (said,) = both.evaluations("test")
+        assert said.classes == ("apple", "bee", "pear", "yak")
+        assert said.groups == {"seen": (0, 1, 2), "unseen": (3,)}
+
     def test_sketchy_prepared(self, root, sketchy):
         test = {
             f"test_{name}": Sketchy(domain, sketchy) for name, domain in (("sketches", "sketch"), ("photos", "photo"))
