@@ -79,9 +79,14 @@ $(foreach r,$(sort $(ROWS) $(ABLATION)),$(eval $(call t44_row_rules,$(r))))
 PHOTOS_ZIP := $(firstword $(wildcard $(DATA)/photos_90.zip $(DATA)/photos/photos_90.zip))
 SKETCHY_ZIP := $(firstword $(wildcard $(DATA)/sketchy_85.zip $(DATA)/sketchy/sketchy_85.zip))
 IMAGENET_ZIP := $(firstword $(wildcard $(DATA)/tiny-imagenet-200_subset.zip $(DATA)/imagenet/tiny-imagenet-200_subset.zip))
+# $(1): the archive found in DATA, $(2): what it is, $(3): its name here
+t44_prepare = @[ -n "$(1)" ] || { echo "no $(2) in DATA=$(DATA); prepare your own: hybrid-sbir data prepare $(3) --archive FOLDER"; exit 1; }
 data/photos_90/manifest.json: | setup
-	$(RUN) data prepare folder --into photos_90 --archive $(or $(PHOTOS_ZIP),$(error no photos_90.zip in DATA=$(DATA): prepare your photos with hybrid-sbir data prepare folder --into photos_90 --archive FOLDER))
+	$(call t44_prepare,$(PHOTOS_ZIP),photos_90.zip,folder --into photos_90)
+	$(RUN) data prepare folder --into photos_90 --archive $(PHOTOS_ZIP)
 data/sketchy/manifest.json: | setup
-	$(RUN) data prepare sketchy --archive $(or $(SKETCHY_ZIP),$(error no sketchy_85.zip in DATA=$(DATA): hybrid-sbir data prepare sketchy --archive FOLDER))
+	$(call t44_prepare,$(SKETCHY_ZIP),sketchy_85.zip,sketchy)
+	$(RUN) data prepare sketchy --archive $(SKETCHY_ZIP)
 data/imagenet/manifest.json: | setup
-	$(RUN) data prepare imagenet --archive $(or $(IMAGENET_ZIP),$(error no ImageNet in DATA=$(DATA): hybrid-sbir data prepare imagenet --archive FOLDER))
+	$(call t44_prepare,$(IMAGENET_ZIP),tiny-imagenet-200_subset.zip,imagenet)
+	$(RUN) data prepare imagenet --archive $(IMAGENET_ZIP)

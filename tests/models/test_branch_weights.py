@@ -94,7 +94,8 @@ class TestFromClassifiers:
         before = snapshot(model)
         with pytest.raises(CheckpointError, match=words) as error:
             load_branches(model, **states)
-        assert f"of {domain}s" in str(error.value) or f"the {domain} branch" in str(error.value)
+        plural = {"sketch": "sketches", "photo": "photos"}[domain]
+        assert f"of {plural} " in str(error.value) or f"the {domain} branch" in str(error.value)
         assert not moved(model, before)
 
     @pytest.mark.parametrize("other", [{"backbone": "pure"}, {"width": 2}])
