@@ -2,6 +2,7 @@
 
 from hybrid_sbir.models import zoo as _zoo  # registers the named backbones
 from hybrid_sbir.models.backbone import Backbone, BackboneSpec
+from hybrid_sbir.models.branch_weights import load_published_branches
 from hybrid_sbir.models.classifier import Classifier
 from hybrid_sbir.models.registry import backbone_spec, create_backbone, list_backbones, register_backbone
 from hybrid_sbir.models.stage import StageSpec
@@ -20,6 +21,7 @@ __all__ = [
     "list_backbones",
     "load_classifier",
     "load_published",
+    "load_published_branches",
     "register_backbone",
     "save_classifier",
 ]
