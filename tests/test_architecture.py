@@ -17,6 +17,7 @@ ROOMS = {
     "losses": set(),
     "metrics": set(),
     "results": {"durable", "metrics", "retrieval"},
+    "figures": {"results", "durable", "metrics", "retrieval"},
     "ops": set(),
     "models": {"ops", "durable"},
     "complexity": {"models"},
@@ -78,6 +79,7 @@ def test_no_room_is_called_utils():
     [
         ("cupy", ("ops/kernels",)),
         ("wandb", ("callbacks",)),
+        ("matplotlib", ("figures", "attention")),
         ("lightning", ("data", "tasks", "callbacks", "cli", "checkpoint_io")),
     ],
 )

@@ -78,6 +78,7 @@ VERBS = {
     "convert": Verb("turn a published checkpoint into one of this package", "hybrid_sbir.models.weights:convert"),
     "report": Verb("print runs beside the thesis's numbers", "hybrid_sbir.results.report:report"),
     "gallery": Verb("draw a page of predictions, or of photos found", "hybrid_sbir.results.gallery:gallery"),
+    "figure curves": Verb("draw validation over the epochs", "hybrid_sbir.figures.curves:curves"),
     "refine": Verb("rank a run's embeddings again, using the catalogue", "hybrid_sbir.results.refinement:refine"),
 }
 
