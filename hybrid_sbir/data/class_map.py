@@ -83,6 +83,7 @@ def match_classes(
         for other in _near(name, [photo for photo in only_photo if photo not in ruled_photos])
     ]
     unknown = [name for name, other in table.items() if not {name, other} & {*sketches, *photos}]
+    near += _near_the_map(entries, sketches, photos)
     return Matching(
         tuple(pairs), only_sketch, only_photo, _describe(len(pairs), only_sketch, only_photo, near, unknown)
     )
@@ -150,10 +151,11 @@ def _sketch_first(table: ClassMap, sketches: Mapping[str, int], photos: Mapping[
             f"the map of class names mixes its sides: '{min(ahead)}' is a sketch class with a photo class, "
             f"'{min(back)}' a photo class with a sketch class; all names on the left must be of one set"
         )
-    keys_are_photos = len(backward) > len(forward) or (
-        len(backward) == len(forward)
-        and sum(name in photos for name in table) > sum(name in sketches for name in table)
-    )
+    one_side = [
+        sum((name in keys) + (other in values) for name, other in table.items())
+        for keys, values in ((sketches, photos), (photos, sketches))
+    ]
+    keys_are_photos = (len(backward), one_side[1]) > (len(forward), one_side[0])
     return [(other or "", name) if keys_are_photos else (name, other or "") for name, other in table.items()]
 
 
@@ -178,6 +180,24 @@ def _describe(
 
 def _first(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def _near_the_map(
+    entries: Sequence[tuple[str, str]], sketches: Mapping[str, int], photos: Mapping[str, int]
+) -> list[tuple[str, str]]:
+    """Entries with one side that is a class and another that is none but looks like one: a mistyping, perhaps."""
+    typed = [
+        (sketch, near)
+        for sketch, photo in entries
+        if sketch in sketches and photo and photo not in photos
+        for near in get_close_matches(photo, photos, n=1, cutoff=_NEAR)
+    ]
+    return typed + [
+        (near, photo)
+        for sketch, photo in entries
+        if photo in photos and sketch and sketch not in sketches
+        for near in get_close_matches(sketch, sketches, n=1, cutoff=_NEAR)
+    ]
 
 
 def _near(name: str, others: Sequence[str]) -> list[str]:

@@ -18,12 +18,25 @@ from torch import Tensor
 from hybrid_sbir.retrieval.neighbours import blocks, check, codes, cosines, nearest_coded
 from hybrid_sbir.retrieval.sparse import Sparse
 
+_K1, _K2 = 20, 6  # the paper's
 _CELLS = 1 << 24  # of comparisons or scores at once
 _ONE_SQUARED = 2.0**52
 
 
+def neighbourhood(photos: int) -> tuple[int, int]:
+    """Return the paper's k1 and k2, or what a catalogue of so few photos admits.
+
+    Raises:
+        ValueError: if there are fewer than two photos, of which none has a neighbour.
+    """
+    if photos < 2:
+        raise ValueError(f"re-ranking compares neighbours in the catalogue; the catalogue has {photos}: give 2 or more")
+    k1 = min(_K1, photos - 1)
+    return k1, min(_K2, k1)
+
+
 @torch.no_grad()
-def rerank(queries: Tensor, catalogue: Tensor, k1: int = 20, k2: int = 6, weight: float = 0.3) -> Tensor:
+def rerank(queries: Tensor, catalogue: Tensor, k1: int = _K1, k2: int = _K2, weight: float = 0.3) -> Tensor:
     """Score every photo for every query by the overlap of their neighbourhoods.
 
     Beside the result, memory follows from N times k1 times k2, and from one block; the N x N distances are never

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from hybrid_sbir.batch import Domain, PairBatch, TripletBatch
 from hybrid_sbir.losses import (
     BoundedWeights,
+    ContrastiveLoss,
+    HardNegativeContrastiveLoss,
     PublishedWeights,
     Smoothing,
     SupervisedContrastive,
@@ -107,6 +109,8 @@ class BimodalTask(RetrievalTask):
             width=width,
             stem=stem,
         )
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing is {label_smoothing}; give a share from 0 to below 1")
         self.trained_on: tuple[str, ...] = ()
         self.loss, self.weights, self.gather = loss or SupervisedContrastive(), weights or BoundedWeights(), gather
         self.label_smoothing, self.smoothing = label_smoothing, smoothing
@@ -123,6 +127,8 @@ class BimodalTask(RetrievalTask):
 
     def setup(self, stage: str) -> None:
         """Load the initial weights."""
+        if self.fitting and getattr(self._data(), "batch_size", 2) < 2:
+            raise ValueError("data.init_args.batch_size is 1; batch norms and losses of embeddings need 2 or more")
         said = self.start()
         if said is not None:
             rank_zero_info(said)
@@ -192,6 +198,9 @@ class BimodalTask(RetrievalTask):
             if not triplets:
                 raise ValueError("TripletLoss takes triplets; set data.init_args.sampling: triplets, or another loss")
             return self.loss(sketch, *photo.chunk(2))
+        if triplets and isinstance(self.loss, ContrastiveLoss | HardNegativeContrastiveLoss):
+            name = type(self.loss).__name__
+            raise ValueError(f"{name} takes pairs; set data.init_args.sampling: pairs, or another loss")
         if self.gather and self.trainer.world_size > 1:
             sketch, photo = self._of_all(sketch), self._of_all(photo)
             sketch_label, photo_label = self._of_all(sketch_label), self._of_all(photo_label)

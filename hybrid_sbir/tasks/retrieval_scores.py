@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hybrid_sbir.batch import RetrievalSet
 from hybrid_sbir.metrics import RankingMeter, RankingValues, ranking_metrics, scored_metrics
-from hybrid_sbir.retrieval import expand_queries, rerank
+from hybrid_sbir.retrieval import expand_queries, neighbourhood, rerank
 from hybrid_sbir.tasks.non_finite import NonFiniteSamples
 
 NAMES = {"ap": "map", "rr": "mrr", "p@10": "p10"}
@@ -22,7 +22,7 @@ CatalogueMethod = Literal["expansion", "reranking"]
 """What may be done with a ranking when the whole catalogue is known: alpha query expansion, k-reciprocal re-ranking."""
 
 _LOGGED_AS = {"expansion": "expanded", "reranking": "reranked"}
-_EXPANDED_BY, _NEIGHBOURS, _AVERAGED = 10, 20, 6  # photos; the last two are the paper's k1 and k2
+_EXPANDED_BY = 10  # photos
 
 
 class RetrievalScores(nn.Module):
@@ -87,12 +87,11 @@ class RetrievalScores(nn.Module):
 
     def _with_catalogue(self, method: CatalogueMethod) -> RankingValues:
         (queries, labels, _), (photos, photo_labels, _) = (self.meter.ranked[role] for role in ROLES)
-        metrics, most = tuple(NAMES), len(photos) - 1
+        metrics = tuple(NAMES)
         if method == "expansion":
             expanded = expand_queries(queries, photos, min(_EXPANDED_BY, len(photos)))
             return ranking_metrics(expanded, photos, labels, photo_labels, metrics)
-        near = max(1, min(_NEIGHBOURS, most))
-        scores = rerank(queries, photos, near, min(_AVERAGED, near))
+        scores = rerank(queries, photos, *neighbourhood(len(photos)))
         return scored_metrics(scores, labels.cpu(), photo_labels.cpu(), metrics)
 
     def reset(self) -> None:

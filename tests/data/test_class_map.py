@@ -30,6 +30,16 @@ def test_equal_names_match_and_alike_ones_are_only_suggested():
     ]
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_mistyped_name_in_the_map_is_suggested(turned):
+    table = {"ape": "monky", "bat": "bird"}
+    table = {other: name for name, other in table.items()} if turned else table
+    matching = match_classes(["ape", "bat", "cat"], ["cat", "monkey", "zebra"], table)
+    assert matching.pairs == (("cat", "cat"),)
+    assert '  "ape": "monkey"' in matching.text.splitlines()
+    assert "bird" not in matching.text, "nothing is like it"
+
+
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_map_is_followed_from_either_side(tmp_path, nested, turned):

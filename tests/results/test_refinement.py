@@ -68,6 +68,19 @@ def test_only_what_was_asked_for(run):
     assert list(results(run)) == ["plain", "re-ranked"]
 
 
+def test_a_small_catalogue_is_used_whole(tmp_path):
+    refine(leave_retrieval(tmp_path / "few", **arrays(photos=5)))
+    used = {"expand": 5, "alpha": 3.0, "k1": 4, "k2": 4, "weight": 0.3}
+    assert results(tmp_path / "few")["both"]["settings"] == used
+
+
+def test_one_photo_has_no_neighbours(tmp_path):
+    run = leave_retrieval(tmp_path / "one", **arrays(photos=1))
+    with pytest.raises(ValueError, match="the catalogue has 1: give 2 or more"):
+        refine(run)
+    assert not (run / "refined.json").exists()
+
+
 def test_what_does_not_fit_leaves_the_older_results(run):
     refine(run, rerank=False)
     older = (run / "refined.json").read_text()

@@ -14,7 +14,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 
 from hybrid_sbir.batch import ClassificationBatch, PairBatch, RetrievalSet, TripletBatch
-from hybrid_sbir.losses import BoundedWeights, ContrastiveLoss, TripletLoss
+from hybrid_sbir.losses import BoundedWeights, ContrastiveLoss, HardNegativeContrastiveLoss, TripletLoss
 from hybrid_sbir.models import StageSpec
 from hybrid_sbir.tasks import ClassificationTask, ContrastiveTask, TripletTask
 from tests.experiment_files import built, tiny_recipe
@@ -167,6 +167,11 @@ class TestTheLoss:
         task = as_if(small(loss=TripletLoss()))
         with pytest.raises(ValueError, match=r"TripletLoss takes triplets; set data\.init_args\.sampling: triplets"):
             task.training_step(pairs(), 0)
+
+    def test_a_loss_of_rows_refuses_triplets(self):
+        task = as_if(small(TripletTask, loss=HardNegativeContrastiveLoss()))
+        with pytest.raises(ValueError, match=r"HardNegativeContrastiveLoss takes pairs; set .*sampling: pairs"):
+            task.training_step(triplets(), 0)
 
     def test_weights_follow_the_epoch(self):
         class Weights:

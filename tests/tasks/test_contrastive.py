@@ -50,6 +50,19 @@ def test_the_files_of_stage_1(suffix, shared_from, tmp_path):
     assert "photo_head" in said.partition("starting afresh: ")[2]
 
 
+def test_one_sample_has_nothing_to_be_compared_with():
+    started = task()
+    data = SimpleNamespace(batch_size=1)
+    started.trainer = SimpleNamespace(state=SimpleNamespace(fn=TrainerFn.FITTING), datamodule=data, callbacks=[])
+    with pytest.raises(ValueError, match="batch_size is 1; batch norms and losses of embeddings need 2 or more"):
+        started.setup("fit")
+
+
+def test_smoothing_is_a_share():
+    with pytest.raises(ValueError, match=r"label_smoothing is 1\.5; give a share from 0 to below 1"):
+        task(label_smoothing=1.5)
+
+
 def test_without_files_nothing_is_said():
     assert task().start() is None
 
