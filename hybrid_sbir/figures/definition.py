@@ -1,5 +1,6 @@
 """Which rows share a panel of a figure of curves: read from a YAML file, or arranged by family."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,20 +84,26 @@ def _check(content: Any, allowed: set[str], needed: Sequence[str]) -> None:
         raise ValueError(f"got {got}; {', '.join(needed)} are needed, {', '.join(sorted(allowed))} allowed")
 
 
-def arranged(rows: Sequence[str], score: str, reference: str | None, title: str | None) -> Definition:
+def arranged(rows: Sequence[str], score: str, reference: tuple[str, ...], title: str | None) -> Definition:
     """Arrange rows in panels: all in one while they are few, else each family in panels of its own."""
-    shown = [row for row in rows if row != reference]
+    shown = [row for row in rows if row not in reference] or list(rows)
     groups = {"": shown}
     if len(shown) > len(STROKES):
         groups = {name.capitalize(): [row for row in shown if family(row) == name] for name in FAMILIES}
-    most, axis = len(STROKES), axis_of(score)
-    panels = [
-        Panel(name, tuple(own[start : start + most]), score, axis)
-        for name, own in groups.items()
-        for start in range(0, len(own), most)
+    panels = [panel for name, own in groups.items() for panel in _split(name, own, score)]
+    return Definition(title or f"{axis_of(score).removesuffix(', %')} over the epochs", "", reference, tuple(panels))
+
+
+def _split(name: str, rows: Sequence[str], score: str) -> list[Panel]:
+    """As many panels as a family needs, of about equal numbers of rows."""
+    count = math.ceil(len(rows) / len(STROKES))
+    most = math.ceil(len(rows) / count) if count else 1
+    starts = range(0, len(rows), most)
+    titles = [f"{name} ({n} of {count})" if count > 1 else name for n in range(1, count + 1)]
+    return [
+        Panel(title, tuple(rows[start : start + most]), score, axis_of(score))
+        for title, start in zip(titles, starts, strict=True)
     ]
-    first = (reference,) if reference else ()
-    return Definition(title or f"{axis.removesuffix(', %')} over the epochs", "", first, tuple(panels))
 
 
 _SETS = {"val": "validation", "val_unseen": "held-out classes", "test": "test", "train": "training"}
