@@ -27,6 +27,7 @@ ROOMS = {
     "callbacks": {"durable"},
     "retrieval": set(),
     "tasks": {"batch", "losses", "metrics", "models", "checkpoint_io", "retrieval"},
+    "attention": {"models", "data", "durable", "checkpoint_io", "tasks"},  # tasks: whose checkpoints it reads
     "cli": {"callbacks", "checkpoint_io", "data", "tasks", "durable"},
 }
 

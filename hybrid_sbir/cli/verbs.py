@@ -1,13 +1,17 @@
 """The verbs: a sentence about each, and where it is. Nothing here imports what a verb needs before it is called."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from inspect import signature
 from itertools import takewhile
-from typing import Any, get_origin
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+_NUMBER = re.compile(r"-?[0-9.]+")
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Verb:
 
         function = self._function()
         words = _gather(arguments) if _takes_several(function) else arguments
+        words = _gather_options(words, function)
         result = auto_cli(function, args=words, prog=f"hybrid-sbir {name}", exit_on_error=False)
         for line in result if isinstance(result, list) else []:
             print(line)
@@ -54,6 +59,30 @@ def _gather(arguments: list[str]) -> list[str]:
     if not several or several[0].startswith("["):
         return arguments
     return [json.dumps(several), *arguments[len(several) :]]
+
+
+def _gather_options(arguments: list[str], function: Callable[..., Any]) -> list[str]:
+    """Make one list of the words behind an option that takes several: ``--at 12 40``, ``--blocks 3.1 4.1``."""
+    lists = {
+        f"--{name}": kind for name, p in signature(function).parameters.items() if (kind := _elements(p.annotation))
+    }
+    words, rest = [], list(arguments)
+    while rest:
+        words.append(rest.pop(0))
+        several = list(takewhile(lambda word: not word.startswith("-") or _NUMBER.fullmatch(word), rest))
+        if words[-1] in lists and several and not several[0].startswith("["):
+            text = lists[words[-1]] in (str, Path)
+            words.append(json.dumps(several) if text else f"[{', '.join(several)}]")
+            rest = rest[len(several) :]
+    return words
+
+
+def _elements(annotation: Any) -> type | None:
+    """What a list or tuple holds, or one that may be None; None of anything else."""
+    for kind in (annotation, *get_args(annotation)):
+        if get_origin(kind) in (list, tuple):
+            return get_args(kind)[0]
+    return None
 
 
 VERBS = {
@@ -78,6 +107,9 @@ VERBS = {
     "convert": Verb("turn a published checkpoint into one of this package", "hybrid_sbir.models.weights:convert"),
     "report": Verb("print runs beside the thesis's numbers", "hybrid_sbir.results.report:report"),
     "gallery": Verb("draw a page of predictions, or of photos found", "hybrid_sbir.results.gallery:gallery"),
+    "attention": Verb(
+        "draw what a position of an image looks at, block by block", "hybrid_sbir.attention.command:attention"
+    ),
     "figure curves": Verb("draw validation over the epochs", "hybrid_sbir.figures.curves:curves"),
     "refine": Verb("rank a run's embeddings again, using the catalogue", "hybrid_sbir.results.refinement:refine"),
 }

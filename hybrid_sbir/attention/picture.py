@@ -1,0 +1,168 @@
+"""A picture of footprints: the image with the position marked, and a row a block with the weights over the image.
+
+Shapes: S side of the image, G share groups.
+"""
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hybrid_sbir.attention.footprint import Footprint
+from hybrid_sbir.attention.page import SIDE, TITLE, Page
+from hybrid_sbir.attention.panels import draw_image, draw_panel, draw_scale, grey_levels
+from hybrid_sbir.durable import write_durably
+
+FORMATS = (".png", ".svg", ".pdf")
+_DPI = 200
+_WORDS, _SCALE, _GAP = 1.45, 0.52, 0.1  # inches
+_BAR = 0.07  # of a scale's inches
+_GROUPS = 3  # are shown where none is named
+
+
+def check_format(out: Path) -> None:
+    """Refuse a picture's file name before anything is computed.
+
+    Raises:
+        ValueError: if its ending is none that can be written.
+    """
+    if out.suffix.lower() not in FORMATS:
+        raise ValueError(f"{out} ends in '{out.suffix}'; a picture can be {', '.join(FORMATS)}")
+
+
+def strongest_groups(footprint: Footprint, number: int = _GROUPS) -> list[int]:
+    """Return the share groups with the largest single weights, ascending; none of a non-local block."""
+    if footprint.kind == "non-local":
+        return []
+    peaks = footprint.on_map.abs().flatten(1).amax(1)
+    return sorted(peaks.topk(min(number, footprint.groups)).indices.tolist())
+
+
+def draw(
+    pixels: np.ndarray,
+    at: tuple[float, float],
+    several: Sequence[Footprint],
+    *,
+    groups: Sequence[int] | None = None,
+    caption: str = "",
+) -> Any:
+    """Draw footprints of one position.
+
+    Args:
+        pixels: the image as the model sees it, 8 bits, (S, S) or (S, S, 3).
+        at: x and y of the position.
+        several: its footprints, a row each.
+        groups: share groups to show beside the mean over all; by default of each block the three with the largest
+            weights.
+        caption: words beside the image.
+
+    Returns:
+        A matplotlib Figure.
+
+    Raises:
+        ValueError: no footprint, a group that a block lacks, weights that are not finite, no matplotlib.
+    """
+    _check(several, groups or ())
+    figure_class = _figure_class()
+    chosen = [strongest_groups(each) if groups is None else _own(each, groups) for each in several]
+    columns = max(map(len, chosen))
+    width = _WORDS + SIDE + _SCALE + columns * (SIDE + _GAP) + (_SCALE if columns else 0)
+    tall = SIDE + TITLE + _GAP
+    figure = figure_class(figsize=(max(width, 5.2), tall * (len(several) + 1)), dpi=_DPI)
+    page = Page(figure, tall)
+    draw_image(page.axes(0, _WORDS, SIDE), pixels, at)
+    page.words(0, 0.05, "what the model sees", bold=True)
+    page.legend(_WORDS + SIDE + 0.15, caption)
+    grey = grey_levels(pixels)
+    for row, (footprint, shown) in enumerate(zip(several, chosen, strict=True), 1):
+        _row(page, row, footprint, shown, grey)
+    return figure
+
+
+def save(figure: Any, out: Path) -> None:
+    """Write a figure as PNG, SVG or PDF, by the file's ending; the same bytes every time.
+
+    Raises:
+        ValueError: see :func:`check_format`.
+    """
+    import matplotlib
+
+    check_format(out)
+    undated = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    kind = out.suffix.lower()
+    content = BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "hybrid_sbir", "svg.fonttype": "none", "pdf.fonttype": 42}):
+        figure.savefig(content, format=kind[1:], dpi=_DPI, metadata=undated[kind])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(out, content.getvalue())
+
+
+def _row(page: Page, row: int, footprint: Footprint, groups: Sequence[int], grey: np.ndarray) -> None:
+    stage, block = footprint.block.split(".")
+    page.words(row, 0.05, f"stage {stage}, block {block}", bold=True)
+    page.words(row, 0.05, describe(footprint), down=0.17)
+    local = footprint.kind != "non-local"
+    mean = footprint.on_map.mean(0).numpy()
+    title = f"mean of {footprint.groups} groups" if local else "all channels"
+    left = _WORDS
+    _panels(page, row, left, footprint, {title: mean}, grey)
+    left += SIDE + _SCALE
+    _panels(page, row, left, footprint, {f"group {g}": footprint.on_map[g].numpy() for g in groups}, grey)
+
+
+def _panels(
+    page: Page, row: int, left: float, footprint: Footprint, maps: dict[str, np.ndarray], grey: np.ndarray
+) -> None:
+    """Panels with one scale, which stands at their right."""
+    if not maps:
+        return
+    most = max(float(np.abs(values).max()) for values in maps.values())
+    for title, values in maps.items():
+        axes = page.axes(row, left, SIDE)
+        axes.set_title(title, fontsize=8, pad=2.5)
+        draw_panel(axes, grey, values, footprint, most)
+        left += SIDE + _GAP
+    signed = footprint.kind != "pairwise"
+    uniform = None if signed else 1 / footprint.weights[0].numel()
+    draw_scale(page.axes(row, left - _GAP + 0.05, _BAR), most, signed, uniform)
+
+
+def describe(footprint: Footprint) -> str:
+    """Say in a few lines what a footprint is."""
+    size = f"map {footprint.grid.rows} × {footprint.grid.columns}"
+    if footprint.kind == "non-local":
+        rows, columns = footprint.weights.shape[1:]
+        return f"non-local, no softmax\n{size}\nkeys pooled to {rows} × {columns}"
+    side, beyond = footprint.weights.shape[1], int(footprint.outside.sum())
+    kind = "pairwise, softmax" if footprint.kind == "pairwise" else "patchwise, signed"
+    border = f"\n{beyond} of {side**2} reflected" if beyond else ""
+    even = f"\nline: 1/{side**2}" if footprint.kind == "pairwise" else ""
+    return f"{kind}\n{side} × {side} of {size}\n{footprint.groups} share groups{border}{even}"
+
+
+def _own(footprint: Footprint, groups: Sequence[int]) -> list[int]:
+    return [] if footprint.kind == "non-local" else list(groups)
+
+
+def _check(several: Sequence[Footprint], groups: Sequence[int]) -> None:
+    if not several:
+        raise ValueError("there is no footprint to draw")
+    for footprint in several:
+        wrong = [group for group in _own(footprint, groups) if not 0 <= group < footprint.groups]
+        if wrong:
+            raise ValueError(
+                f"block {footprint.block} has {footprint.groups} share groups, 0 to {footprint.groups - 1}; got "
+                f"{', '.join(map(str, wrong))}: choose others, or other blocks (--blocks)"
+            )
+        if not footprint.weights.isfinite().all():
+            raise ValueError(f"the weights of block {footprint.block} are not finite: is the model trained?")
+
+
+def _figure_class() -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ValueError("pictures need matplotlib: pip install 'hybrid-sbir[figures]'") from error
+    return Figure
