@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hybrid_sbir.attention.blocks import AttentionBlock, backbone_of, choose_blocks
 from hybrid_sbir.attention.grid import Grid, stage_grids
-from hybrid_sbir.attention.weights import AttentionKind, WeightRecorder
+from hybrid_sbir.attention.weights import AttentionKind, Law, WeightRecorder, law_of
 from hybrid_sbir.models.two_branch import Domain
 
 
@@ -22,7 +22,8 @@ class Footprint:
 
     Attributes:
         block: the block's name, STAGE.BLOCK.
-        kind: pairwise (positive, sum 1 over the footprint), patchwise or non-local (signed).
+        kind: pairwise, patchwise or non-local.
+        law: whether the weights have signs, and whether they sum to 1.
         cell: row and column of the position in the block's map.
         grid: the block's map on the image.
         weights: (G, k, k), by row and column of the footprint; of a non-local block (1, H // 2, W // 2).
@@ -36,6 +37,7 @@ class Footprint:
 
     block: str
     kind: AttentionKind
+    law: Law
     cell: tuple[int, int]
     grid: Grid
     weights: Tensor
@@ -106,10 +108,10 @@ def _footprint(
         pooled = grid.pooled()
         own = own.unflatten(1, (pooled.rows, pooled.columns))
         nowhere = torch.zeros(own.shape[1:], dtype=torch.bool)
-        return Footprint(block.name, block.kind, place, grid, own, own, pooled, nowhere, nowhere)
+        return Footprint(block.name, block.kind, law_of(block.module), place, grid, own, own, pooled, nowhere, nowhere)
     own = own.unflatten(1, (round(own.shape[1] ** 0.5), -1))
     on_map, outside, reflected = fold(own, place, (grid.rows, grid.columns))
-    return Footprint(block.name, block.kind, place, grid, own, on_map, grid, outside, reflected)
+    return Footprint(block.name, block.kind, law_of(block.module), place, grid, own, on_map, grid, outside, reflected)
 
 
 def fold(weights: Tensor, cell: tuple[int, int], size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:

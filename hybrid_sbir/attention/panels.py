@@ -81,8 +81,7 @@ def draw_image(axes: Axes, pixels: np.ndarray, at: tuple[float, float]) -> None:
 def draw_panel(axes: Axes, grey: np.ndarray, values: np.ndarray, footprint: Footprint, most: float) -> None:
     """Draw the weights ``values`` (H, W) of a footprint over the image; ``most`` is the end of the scale."""
     side, grid = len(grey), footprint.map_grid
-    signed = footprint.kind != "pairwise"
-    picture = coloured(grey, values, grid, most, signed)
+    picture = coloured(grey, values, grid, most, footprint.law.signed)
     axes.imshow(picture, interpolation="nearest", extent=(-0.5, side - 0.5, side - 0.5, -0.5))
     inches = axes.get_window_extent().width / axes.figure.dpi
     points = grid.stride / side * inches * _POINTS  # side of a cell

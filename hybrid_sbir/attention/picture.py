@@ -124,22 +124,25 @@ def _panels(
         axes.set_title(title, fontsize=8, pad=2.5)
         draw_panel(axes, grey, values, footprint, most)
         left += SIDE + _GAP
-    signed = footprint.kind != "pairwise"
-    uniform = None if signed else 1 / footprint.weights[0].numel()
-    draw_scale(page.axes(row, left - _GAP + 0.05, _BAR), most, signed, uniform)
+    uniform = 1 / footprint.weights[0].numel() if footprint.law.softmax else None
+    draw_scale(page.axes(row, left - _GAP + 0.05, _BAR), most, footprint.law.signed, uniform)
 
 
 def describe(footprint: Footprint) -> str:
     """Say in a few lines what a footprint is."""
-    size = f"map {footprint.grid.rows} × {footprint.grid.columns}"
+    law = "softmax" if footprint.law.softmax else "signed" if footprint.law.signed else "no softmax"
+    rows, columns = footprint.weights.shape[1:]
+    lines = [f"{footprint.kind}, {law}", f"{rows} × {columns} of map {footprint.grid.rows} × {footprint.grid.columns}"]
     if footprint.kind == "non-local":
-        rows, columns = footprint.weights.shape[1:]
-        return f"non-local, no softmax\n{size}\nkeys pooled to {rows} × {columns}"
-    side, beyond = footprint.weights.shape[1], int(footprint.outside.sum())
-    kind = "pairwise, softmax" if footprint.kind == "pairwise" else "patchwise, signed"
-    border = f"\n{beyond} of {side**2} reflected" if beyond else ""
-    even = f"\nline: 1/{side**2}" if footprint.kind == "pairwise" else ""
-    return f"{kind}\n{side} × {side} of {size}\n{footprint.groups} share groups{border}{even}"
+        lines[1] = f"map {footprint.grid.rows} × {footprint.grid.columns}"
+        lines.append(f"keys pooled to {rows} × {columns}")
+    else:
+        lines.append(f"{footprint.groups} share groups")
+    if beyond := int(footprint.outside.sum()):
+        lines.append(f"{beyond} of {rows * columns} reflected")
+    if footprint.law.softmax:
+        lines.append(f"line: 1/{rows * columns}")
+    return "\n".join(lines)
 
 
 def _own(footprint: Footprint, groups: Sequence[int]) -> list[int]:

@@ -7,7 +7,7 @@ Shapes: N batch, C channels, H, W size, P = H * W positions, Q = (H // 2) * (W /
 K = kernel_size ** 2 neighbours, G weight channels (share groups), D channels of theta and phi.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,22 @@ from hybrid_sbir.models.san import PairwiseAttention, PatchwiseAttention, SANBlo
 AttentionKind = Literal["pairwise", "patchwise", "non-local"]
 
 
+class Law(NamedTuple):
+    """What holds for a block's weights, whatever the image.
+
+    Attributes:
+        signed: whether they can be negative.
+        softmax: whether they sum to 1 over the neighbours.
+    """
+
+    signed: bool
+    softmax: bool
+
+
+_FORMS = {"dot": Law(True, False), "gaussian": Law(False, True), "embedded": Law(False, True)}
+_FORMS["concatenation"] = Law(False, False)
+
+
 def kind_of(block: nn.Module) -> AttentionKind | None:
     """Return which attention a block is; None where it is none, or none that weighs positions of a map."""
     if isinstance(block, NonLocalBlock):
@@ -27,6 +43,19 @@ def kind_of(block: nn.Module) -> AttentionKind | None:
         kinds: dict[type, AttentionKind] = {PairwiseAttention: "pairwise", PatchwiseAttention: "patchwise"}
         return kinds.get(type(block.attention))
     return None
+
+
+def law_of(block: nn.Module) -> Law:
+    """Return what holds for the weights of an attention block."""
+    kind = kind_of(block)
+    if kind == "non-local":
+        return _FORMS[_form(block)]
+    return Law(signed=kind == "patchwise", softmax=kind == "pairwise")
+
+
+def _form(block: nn.Module) -> str:
+    """How a non-local block compares two positions: Wang et al., section 3.2."""
+    return getattr(block, "form", "dot")
 
 
 class WeightRecorder:
@@ -69,18 +98,24 @@ class WeightRecorder:
 
     @property
     def weights(self) -> Tensor:
-        """Weights of the last forward pass: (N, G, K, P), or (N, 1, Q, P) of a non-local block.
-
-        Pairwise weights are positive and sum to 1 over K; the others have signs and any sum.
-        """
+        """Weights of the last forward pass: (N, G, K, P), or (N, 1, Q, P) of a non-local block."""
         if self.kind == "non-local":
-            theta, phi = self._seen["theta"].flatten(2), F.max_pool2d(self._seen["phi"], 2).flatten(2)
-            return (phi.transpose(1, 2) @ theta / phi.shape[2]).unsqueeze(1)
+            return self._of_pairs().unsqueeze(1)
         relation = self._seen["attention.relation"]
         if self.kind == "pairwise":
             return relation.softmax(2)
         assert isinstance(self.block, SANBlock)
         return relation.flatten(2).unflatten(1, (-1, self.block.attention.kernel_size**2))
+
+    def _of_pairs(self) -> Tensor:
+        """The position matrix of a non-local block, (N, Q, P)."""
+        theta, phi = self._seen["theta"].flatten(2), F.max_pool2d(self._seen["phi"], 2).flatten(2)
+        form = _form(self.block)
+        if form == "concatenation":
+            theta, phi = self.block.get_submodule("relate").halves(theta, phi)  # type: ignore[operator]
+            return F.relu(theta + phi.transpose(1, 2)) / phi.shape[2]
+        products = phi.transpose(1, 2) @ theta
+        return products / phi.shape[2] if form == "dot" else (products / phi.shape[1] ** 0.5).softmax(1)
 
 
 @torch.no_grad()
