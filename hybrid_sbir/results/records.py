@@ -44,6 +44,7 @@ class RunRecord:
         epochs: trained so far; 0 of a run that only evaluates.
         max_epochs: that it is to train.
         record: all of metrics.json: ``git``, ``parameters``, ``wall_time_s``...
+        origin: of a unimodal run the record of the classifier whose features it ranks, where that is at hand.
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class RunRecord:
     epochs: int
     max_epochs: int
     record: dict[str, Any] = field(repr=False)
+    origin: dict[str, Any] = field(repr=False)
 
     @property
     def path(self) -> Path:
@@ -104,8 +106,11 @@ class RunRecord:
 
     @property
     def settings(self) -> dict[str, str]:
-        """How it was trained; see :func:`~hybrid_sbir.results.settings.settings`."""
-        return settings(self.config, self.backbone, self.activation)
+        """How it was trained, the classifier whose features it ranks included; see the function of this name."""
+        own = settings(self.config, self.backbone, self.activation)
+        before = settings(mapping(self.origin, "config"), self.backbone, self.activation)
+        trained = {name: str(self.origin[name]) for name in ("epochs", "data") if name in self.origin}
+        return own | {f"origin.{name}": words for name, words in (before | trained).items()}
 
     @property
     def way(self) -> tuple[Any, ...]:
@@ -157,9 +162,26 @@ def _record(folder: Path, record: Any) -> RunRecord:
         epochs=count(record, "epochs"),
         max_epochs=count(record, "max_epochs", count(record, "epochs")),
         record=record,
+        origin=_origin(record, config),
     )
     _ = read.versions, read.device, read.way  # what they are taken from is checked here, not when a table asks
     return read
+
+
+def _origin(record: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """The classifier's record: a kept result has it, a run names the folder or the checkpoint."""
+    if kind(config) != "unimodal" or "origin" in record:
+        return mapping(record, "origin")
+    start = mapping(mapping(config, "model"), "init_args").get("init_from")
+    if not isinstance(start, str):
+        return {}
+    for folder in (Path(start), Path(start).parent.parent):
+        try:
+            found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def read_runs(folders: Iterable[Path | str]) -> tuple[list[RunRecord], list[str]]:

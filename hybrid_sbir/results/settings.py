@@ -58,6 +58,6 @@ def _effective(callbacks: Any) -> Any:
 def _without_row(path: str, backbone: str, activation: str) -> str:
     """A path to another run's weights with the row's own parts by their names: rows that differ in those only agree."""
     path = _SEED.sub("-seedN", path)
-    if backbone:
-        path = path.replace(f"{backbone}-{activation}-", "BACKBONE-ACTIVATION-").replace(f"{backbone}-", "BACKBONE-")
+    for word, name in ((backbone, "BACKBONE"), (activation, "ACTIVATION")):
+        path = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", name, path) if word.strip("-") else path
     return path

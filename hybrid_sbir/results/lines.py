@@ -1,0 +1,123 @@
+"""Runs sorted into the lines of a table, and the numbers of its cells: means and deviations over seeds."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import mean, stdev
+
+from hybrid_sbir.results.class_intervals import class_interval
+from hybrid_sbir.results.definition import Column, Definition
+from hybrid_sbir.results.records import RunRecord
+
+
+@dataclass
+class Line:
+    """A row of the table, or one part of it.
+
+    Attributes:
+        row: its name.
+        part: the stage, say; empty where there is only one.
+        last: whether it is the row's last part, beside which the published numbers stand.
+        runs: pattern of runs' names -> the runs, a seed each.
+        remarks: what a reader must know before comparing it.
+    """
+
+    row: str
+    part: str
+    last: bool = True
+    runs: dict[str, list[RunRecord]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A cell: numbers in percent.
+
+    Attributes:
+        mean: over the seeds; None if there is none.
+        deviation: over them, None for a single one.
+        n: how many.
+        low: lower end of the mean's bootstrap interval, other classes drawn; None where the record has no classes.
+        high: its upper end.
+        published: as it was printed; empty if there is none.
+        best: whether it is the column's best own number.
+        differs: whether the difference to the published number means anything.
+    """
+
+    mean: float | None = None
+    deviation: float | None = None
+    n: int = 0
+    low: float | None = None
+    high: float | None = None
+    published: str = ""
+    best: bool = False
+    differs: bool = True
+
+    @property
+    def difference(self) -> float | None:
+        """Own mean minus the published number, in points; None without either."""
+        return self.mean - float(self.published) if self.differs and self.mean is not None and self.published else None
+
+
+def sort_runs(definition: Definition, runs: Iterable[RunRecord]) -> tuple[list[Line], list[str]]:
+    """Sort runs into lines.
+
+    Returns:
+        The table's lines in order, rows not listed last; and a line for each run that has no place.
+    """
+    runs = list(runs)
+    rows = [*definition.rows]
+    if definition.others:
+        found = [definition.row_of(run.name) for run in runs]
+        rows += dict.fromkeys(row for row in found if row is not None and row not in rows)
+    last = definition.parts[-1]
+    lines = [Line(row, part, part == last) for row in rows for part in definition.parts]
+    problems: list[str] = []
+    used: set[int] = set()
+    for run_name in dict.fromkeys([definition.run, *(c.run for c in definition.columns if c.run)]):
+        for line in lines:
+            if line.last or "{part}" in run_name:
+                line.runs[run_name] = _of_line(definition, run_name, line, runs, used, problems)
+    strangers = [run.name for run in runs if id(run) not in used]
+    if strangers:
+        shown = ", ".join(strangers[:8]) + (f" and {len(strangers) - 8} more" if len(strangers) > 8 else "")
+        problems.append(f"not in this table: {shown}")
+    return lines, problems
+
+
+def _of_line(
+    definition: Definition, run_name: str, line: Line, runs: list[RunRecord], used: set[int], problems: list[str]
+) -> list[RunRecord]:
+    """A line's runs, a seed each, in the order of the seeds."""
+    pattern = definition.run_pattern(run_name, line.row, line.part)
+    own: dict[int | None, RunRecord] = {}
+    for run in runs:
+        if not pattern.fullmatch(run.name):
+            continue
+        used.add(id(run))
+        first = own.setdefault(run.seed, run)
+        problem = f"{run.path}: a second result of seed {run.seed} of {line.row}, after {first.path}; it does not count"
+        if first is not run and problem not in problems:
+            problems.append(problem)
+    return [own[seed] for seed in sorted(own, key=lambda seed: -1 if seed is None else seed)]
+
+
+def value(definition: Definition, line: Line, column: Column) -> Value:
+    """Return a line's number in a column."""
+    published = definition.reference.get(line.row, {}).get(column.key, "") if line.last else ""
+    return own_value(line.runs.get(column.run or definition.run, []), column, published, definition.differences)
+
+
+def own_value(runs: list[RunRecord], column: Column, published: str = "", differs: bool = True) -> Value:
+    """Return the number of runs that differ in their seed only."""
+    runs = [run for run in runs if counts(run, column)]
+    if not runs:
+        return Value(published=published)
+    numbers = [100 * run.scores[column.score] for run in runs]
+    low, high = class_interval(runs, column.score) if column.interval else (None, None)
+    deviation = stdev(numbers) if len(numbers) > 1 else None
+    return Value(mean(numbers), deviation, len(numbers), low, high, published, differs=differs)
+
+
+def counts(run: RunRecord, column: Column) -> bool:
+    """Whether a run has this column's score, from where the column takes it."""
+    return column.score in run.scores and column.section in (None, run.evaluated[column.score])
