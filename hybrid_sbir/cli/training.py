@@ -1,10 +1,7 @@
 """fit, validate, test and predict: LightningCLI with this project's run folder, guards and links."""
 
-import logging
-import warnings
 from inspect import isabstract
 from pathlib import Path
-from pydoc import locate
 from typing import Any, cast
 
 import yaml
@@ -29,11 +26,12 @@ from hybrid_sbir.callbacks import (
 )
 from hybrid_sbir.checkpoint_io import DurableCheckpointIO
 from hybrid_sbir.cli.messages import shorten
+from hybrid_sbir.cli.outcome import ending, score_lines
+from hybrid_sbir.cli.quiet import hush
 from hybrid_sbir.cli.run_folder import RunFolder
 from hybrid_sbir.cli.run_name import default_name, inside
+from hybrid_sbir.cli.untrained import check_untrained, trains_anything
 from hybrid_sbir.cli.verbs import VERBS
-
-_ADVERTS = ("litlogger", "litmodels")
 
 
 class TrainingCLI(LightningCLI):
@@ -47,8 +45,7 @@ class TrainingCLI(LightningCLI):
     def __init__(self, verb: str, arguments: list[str]) -> None:
         self._verb = verb
         self._folder: RunFolder | None = None
-        logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_no_advert)
-        warnings.filterwarnings("ignore", message=r".*LeafSpec.* is deprecated")  # the trainer's own, at every run
+        hush()
         try:
             super().__init__(
                 model_class=LightningModule,
@@ -118,9 +115,9 @@ class TrainingCLI(LightningCLI):
                 "trainer.overfit_batches would replace the data's sampler, which keeps the order of a resumed run; "
                 "use trainer.limit_train_batches, or fewer classes: data.init_args.max_classes"
             )
-        trains = _trains(config.model.class_path)
+        trains = trains_anything(config.model.class_path)
         if not trains:
-            _check_untrained(self._verb, config)
+            check_untrained(self._verb, config)
         config.name = config.name or default_name(config)
         self._folder = RunFolder(config.runs / inside(config.name))
         _put_loggers_into(self._folder.path, config)
@@ -150,6 +147,25 @@ class TrainingCLI(LightningCLI):
     def predict(self, **kwargs: Any) -> None:
         """Predict without keeping all results in memory: PredictionsFile and EmbeddingsFile write them."""
         self.trainer.predict(**kwargs | {"return_predictions": False})
+
+    def validate(self, **kwargs: Any) -> None:
+        """Validate; the trainer's own table repeats every score in a column a loader."""
+        self.trainer.validate(**kwargs | {"verbose": False})
+        self._print(score_lines(self.trainer.callback_metrics))  # type: ignore[arg-type]
+
+    def test(self, **kwargs: Any) -> None:
+        """Test, and print the scores as after ``validate``."""
+        self.trainer.test(**kwargs | {"verbose": False})
+        self._print(score_lines(self.trainer.callback_metrics))  # type: ignore[arg-type]
+
+    def after_fit(self) -> None:
+        """Say where the run lies, and what comes next."""
+        kept = cast(Checkpoints, self._get(self.config_init, "checkpoints"))
+        self._print(ending(self._own_folder().path, kept.monitor, kept.best_score))
+
+    def _print(self, lines: list[str]) -> None:
+        if self.trainer.is_global_zero:
+            print(*lines, sep="\n", flush=True)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the trainer with the guards and the records of every run."""
@@ -203,24 +219,6 @@ _ONCE = {"ckpt_path": None, "overwrite": False}
 """What concerns one start of a run, and is not part of its recorded configuration."""
 
 
-def _trains(class_path: str) -> bool:
-    """Whether the model is one that trains; others bring trained weights along (``init_from``)."""
-    model: Any = locate(class_path)
-    return model.configure_optimizers is not LightningModule.configure_optimizers
-
-
-def _check_untrained(verb: str, config: Namespace) -> None:
-    """Refuse to train a model that only evaluates, or to read a checkpoint of its own."""
-    name = config.model.class_path.rpartition(".")[2]
-    if verb == "fit":
-        raise ValueError(f"{name} trains nothing: validate, test or predict with it")
-    if config.ckpt_path is not None:
-        raise ValueError(
-            f"--ckpt_path is '{config.ckpt_path}', but {name} trains nothing and has no checkpoints; name what it is "
-            "made of: --model.init_args.init_from FILE_OR_RUN"
-        )
-
-
 def _put_loggers_into(folder: Path, config: Namespace) -> None:
     """Let loggers write into the run's folder, under the run's name, where the configuration does not say otherwise."""
     for logger in _as_list(config.trainer.logger):
@@ -236,8 +234,3 @@ def _as_list(value: Any) -> list[Any]:
     if value is None or isinstance(value, bool):
         return []
     return list(value) if isinstance(value, list) else [value]
-
-
-def _no_advert(record: logging.LogRecord) -> bool:
-    """Leave out the trainer's advertisements for services."""
-    return not any(word in record.getMessage() for word in _ADVERTS)

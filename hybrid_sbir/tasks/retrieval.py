@@ -123,9 +123,12 @@ class RetrievalTask(LightningModule, ABC):
 
     def _log_scores(self) -> None:
         self.non_finite = []
+        checking = self.trainer.sanity_checking  # a few batches before any training: what is odd there is no news
         for scores in self.scores:
             assert isinstance(scores, RetrievalScores)
-            for name, value in scores.compute(() if self.fitting else self.using_catalogue).items():
+            for name, value in scores.compute(
+                () if self.fitting else self.using_catalogue, remark=not checking
+            ).items():
                 # The same number in every process already, so that nothing is to be averaged; float64, as it was made.
                 shown = name.endswith("/map")
                 self.log(name, torch.tensor(value, dtype=torch.float64), prog_bar=shown)

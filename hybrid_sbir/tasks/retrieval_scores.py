@@ -56,7 +56,7 @@ class RetrievalScores(nn.Module):
         sound = embedding.isfinite().all(dim=1, keepdim=True)
         self.meter.update(embedding.where(sound, 0.0), label, index, role)
 
-    def compute(self, using_catalogue: Sequence[CatalogueMethod] = ()) -> dict[str, float]:
+    def compute(self, using_catalogue: Sequence[CatalogueMethod] = (), remark: bool = True) -> dict[str, float]:
         """Return the means by logged name, of all queries and of each group's, and remark on what a reader must know.
 
         All processes call this; one whose share was empty takes part.
@@ -64,6 +64,7 @@ class RetrievalScores(nn.Module):
         Args:
             using_catalogue: methods that use the whole catalogue, whose scores come under names of their own:
                 ``test_expanded/map`` beside ``test/map``.
+            remark: whether to remark.
         """
         device = self.meter.device
         for role in ROLES:
@@ -72,7 +73,8 @@ class RetrievalScores(nn.Module):
         self.meter.compute()
         assert self.meter.values is not None, "compute has set it"
         self.found = {self.about.name: self.meter.values}
-        self._remark()
+        if remark:
+            self._remark()
         for method in using_catalogue:
             self.found[f"{self.about.name}_{_LOGGED_AS[method]}"] = self._with_catalogue(method)
         return {name: mean for start, values in self.found.items() for name, mean in self._named(start, values).items()}
