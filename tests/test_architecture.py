@@ -25,6 +25,7 @@ ROOMS = {
     "data": {"batch", "durable"},
     "checkpoint_io": {"durable"},
     "callbacks": {"durable"},
+    "dashboards": {"durable"},
     "retrieval": set(),
     "tasks": {"batch", "losses", "metrics", "models", "checkpoint_io", "retrieval"},
     "attention": {"models", "data", "durable", "checkpoint_io", "tasks"},  # tasks: whose checkpoints it reads
@@ -80,6 +81,7 @@ def test_no_room_is_called_utils():
     [
         ("cupy", ("ops/kernels",)),
         ("wandb", ("callbacks",)),
+        ("wandb_workspaces", ("dashboards",)),
         ("matplotlib", ("figures", "attention")),
         ("lightning", ("data", "tasks", "callbacks", "cli", "checkpoint_io")),
     ],
