@@ -111,6 +111,7 @@ VERBS = {
         "draw what a position of an image looks at, block by block", "hybrid_sbir.attention.command:attention"
     ),
     "figure curves": Verb("draw validation over the epochs", "hybrid_sbir.figures.curves:curves"),
+    "figure cost": Verb("draw scores against operations, parameters and time", "hybrid_sbir.figures.cost:cost"),
     "dashboards": Verb("make the tables' dashboards in W&B", "hybrid_sbir.dashboards.create:dashboards"),
     "refine": Verb("rank a run's embeddings again, using the catalogue", "hybrid_sbir.results.refinement:refine"),
 }
