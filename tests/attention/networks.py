@@ -23,7 +23,7 @@ def unsettle(model: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def mixed(activation: str = "pre", in_channels: int = 3) -> Backbone:
-    """A stage of each kind, non-local blocks among them; maps of 16, 8 and 4 for 32 pixels."""
+    """A stage of each kind, non-local blocks among them; maps of 16, 8, 4 and 2 for 32 pixels."""
     stages = [
         StageSpec("resnet", 32, 1),
         StageSpec("san", 64, 2, "pairwise", kernel_size=5, nonlocal_at=[0]),
