@@ -106,6 +106,7 @@ VERBS = {
     "bench table": Verb("print measured backbones beside the thesis's numbers", "hybrid_sbir.bench.table:tabulate"),
     "convert": Verb("turn a published checkpoint into one of this package", "hybrid_sbir.models.weights:convert"),
     "report": Verb("print runs beside the thesis's numbers", "hybrid_sbir.results.report:report"),
+    "keep": Verb("copy finished runs' results into the repository", "hybrid_sbir.results.keeping:keep"),
     "gallery": Verb("draw a page of predictions, or of photos found", "hybrid_sbir.results.gallery:gallery"),
     "attention": Verb(
         "draw what a position of an image looks at, block by block", "hybrid_sbir.attention.command:attention"

@@ -24,6 +24,11 @@ def check(definition: Definition, lines: list[Line]) -> None:
     """
     for name in dict.fromkeys([definition.run, *(c.run for c in definition.columns if c.run)]):
         found = [(line, run) for line in lines for run in line.runs.get(name, [])]
+        for line, run in found:
+            if not run.finished:
+                line.remarks.append(
+                    f"not at its end: {run.name}, stopped after {run.epochs} of {run.max_epochs} epochs"
+                )
         for about, facts in (("data", _data), ("settings", _settings)):
             for group in _groups(definition, about, found):
                 _compare(group, [facts(run) for _, run in group], _WORDS[about])
@@ -71,9 +76,8 @@ def _data(run: RunRecord) -> Facts:
 
 
 def _settings(run: RunRecord) -> Facts:
-    """How it was trained; a run that was stopped is not what its settings say."""
-    stopped = {} if run.finished else {"epochs trained": f"{run.epochs} of {run.max_epochs}"}
-    return run.settings | stopped
+    """How it was trained."""
+    return run.settings
 
 
 def _measured(run: RunRecord, column: Column) -> Facts:

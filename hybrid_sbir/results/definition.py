@@ -9,8 +9,9 @@ there; ``interval: false``. ``reference``: a CSV file of published numbers, perc
 ``regime``: what the thesis trained with, by settings' names; a value may depend on a part of the row's name.
 ``alike``: parts of the names; rows that share them must have the same ``settings`` and the same ``data``.
 ``labels``: words for values of a part, or a folder whose files NN_WORDS.yaml give them. ``derived``: further parts of a
-name, from others. ``differences: false``: own and published numbers cannot be subtracted. ``others: false``: runs that
-fit ``names`` are no rows unless they are listed. ``notes``: sentences below the table.
+name, from others. ``published: rows``: published numbers that own ones cannot be compared with are rows of their own,
+whatever their names. ``others: false``: runs that fit ``names`` are no rows unless they are listed. ``notes``: sentences
+below the table.
 """
 
 import csv
@@ -18,7 +19,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -64,7 +65,7 @@ class Definition:
     alike: dict[str, list[str]] = field(default_factory=dict)
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     derived: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
-    differences: bool = True
+    published: Literal["beside", "rows"] = "beside"
     others: bool = True
     notes: list[str] = field(default_factory=list)
 
@@ -143,7 +144,9 @@ def _checked(path: Path, raw: dict[str, Any]) -> Definition:
     definition = Definition(**own, reference=numbers, labels=labels)
     if strange := [row for row in definition.rows if definition.parts_of(row) is None]:
         raise ReportError(f"{path}: rows {', '.join(strange)} are not made as names says: {definition.names}")
-    if strange := sorted(set(numbers) - set(definition.rows)):
+    if definition.published not in ("beside", "rows"):
+        raise ReportError(f"{path}: published is {definition.published}; it can be beside, rows")
+    if definition.published == "beside" and (strange := sorted(set(numbers) - set(definition.rows))):
         raise ReportError(f"{path.parent / reference}: rows {', '.join(strange)} are none of the table's")
     return definition
 

@@ -1,6 +1,5 @@
 """Runs sorted into the lines of a table, and the numbers of its cells: means and deviations over seeds."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import mean, stdev
 
@@ -38,9 +37,8 @@ class Value:
         n: how many.
         low: lower end of the mean's bootstrap interval, other classes drawn; None where the record has no classes.
         high: its upper end.
-        published: as it was printed; empty if there is none.
+        published: the thesis's number as it was printed; empty if there is none.
         best: whether it is the column's best own number.
-        differs: whether the difference to the published number means anything.
     """
 
     mean: float | None = None
@@ -50,28 +48,27 @@ class Value:
     high: float | None = None
     published: str = ""
     best: bool = False
-    differs: bool = True
 
     @property
     def difference(self) -> float | None:
         """Own mean minus the published number, in points; None without either."""
-        return self.mean - float(self.published) if self.differs and self.mean is not None and self.published else None
+        return self.mean - float(self.published) if self.mean is not None and self.published else None
 
 
-def sort_runs(definition: Definition, runs: Iterable[RunRecord]) -> tuple[list[Line], list[str]]:
+def sort_runs(definition: Definition, runs: list[RunRecord]) -> tuple[list[Line], list[str]]:
     """Sort runs into lines.
 
     Returns:
         The table's lines in order, rows not listed last; and a line for each run that has no place.
     """
-    runs = list(runs)
+    problems = [f"{run.path}: no score yet" for run in runs if not run.scores]
+    runs = [run for run in runs if run.scores]
     rows = [*definition.rows]
     if definition.others:
         found = [definition.row_of(run.name) for run in runs]
         rows += dict.fromkeys(row for row in found if row is not None and row not in rows)
     last = definition.parts[-1]
     lines = [Line(row, part, part == last) for row in rows for part in definition.parts]
-    problems: list[str] = []
     used: set[int] = set()
     for run_name in dict.fromkeys([definition.run, *(c.run for c in definition.columns if c.run)]):
         for line in lines:
@@ -91,7 +88,7 @@ def _of_line(
     pattern = definition.run_pattern(run_name, line.row, line.part)
     own: dict[int | None, RunRecord] = {}
     for run in runs:
-        if not pattern.fullmatch(run.name):
+        if not any(map(pattern.fullmatch, _names(run))):
             continue
         used.add(id(run))
         first = own.setdefault(run.seed, run)
@@ -101,13 +98,20 @@ def _of_line(
     return [own[seed] for seed in sorted(own, key=lambda seed: -1 if seed is None else seed)]
 
 
+def _names(run: RunRecord) -> list[str]:
+    """What a run is called, and what its place is called: a folder may have been moved below another."""
+    parts = run.folder.resolve().parts
+    return [run.name, *("/".join(parts[-depth:]) for depth in (1, 2))]
+
+
 def value(definition: Definition, line: Line, column: Column) -> Value:
     """Return a line's number in a column."""
-    published = definition.reference.get(line.row, {}).get(column.key, "") if line.last else ""
-    return own_value(line.runs.get(column.run or definition.run, []), column, published, definition.differences)
+    beside = line.last and definition.published == "beside"
+    published = definition.reference.get(line.row, {}).get(column.key, "") if beside else ""
+    return own_value(line.runs.get(column.run or definition.run, []), column, published)
 
 
-def own_value(runs: list[RunRecord], column: Column, published: str = "", differs: bool = True) -> Value:
+def own_value(runs: list[RunRecord], column: Column, published: str = "") -> Value:
     """Return the number of runs that differ in their seed only."""
     runs = [run for run in runs if counts(run, column)]
     if not runs:
@@ -115,7 +119,7 @@ def own_value(runs: list[RunRecord], column: Column, published: str = "", differ
     numbers = [100 * run.scores[column.score] for run in runs]
     low, high = class_interval(runs, column.score) if column.interval else (None, None)
     deviation = stdev(numbers) if len(numbers) > 1 else None
-    return Value(mean(numbers), deviation, len(numbers), low, high, published, differs=differs)
+    return Value(mean(numbers), deviation, len(numbers), low, high, published)
 
 
 def counts(run: RunRecord, column: Column) -> bool:

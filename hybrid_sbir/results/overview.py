@@ -4,12 +4,13 @@ from collections import defaultdict
 from typing import Any
 
 from hybrid_sbir.results.definition import Column
-from hybrid_sbir.results.lines import Value, own_value
+from hybrid_sbir.results.lines import own_value
 from hybrid_sbir.results.record_file import mapping
 from hybrid_sbir.results.records import RunRecord
 from hybrid_sbir.results.settings import different
 from hybrid_sbir.results.table import Heading, Row, Table, embolden, general_notes
 
+_SHOWN = 8  # settings in words
 _RANKED = [("map", "mAP"), ("mrr", "mRR"), ("p10", "P@10")]
 COLUMNS = {
     "classification": [
@@ -73,7 +74,10 @@ def _table(kind: str, runs: list[RunRecord], reference: Reference, titled: bool)
         Row([_named(group), group[0].backbone, group[0].activation], str(len(group)), own, ways[group[0].way])
         for group, own in zip(grouped.values(), cells, strict=True)
     ]
-    headings = [_heading(column, place, cells) for place, column in enumerate(columns)]
+    headings = [
+        Heading(column.key, column.shown, any(row[place].published for row in cells))
+        for place, column in enumerate(columns)
+    ]
     notes = general_notes(headings, cells) + _footnotes(runs, ways)
     return Table(kind if titled else "", ["run", "backbone", "activation"], headings, rows, "trained as", notes)
 
@@ -81,11 +85,6 @@ def _table(kind: str, runs: list[RunRecord], reference: Reference, titled: bool)
 def _published(reference: Reference, run: RunRecord, column: Column) -> str:
     own = reference.get(run.row) or reference.get(f"{run.backbone}-{run.activation}") or {}
     return own.get(column.key, "")
-
-
-def _heading(column: Column, place: int, cells: list[list[Value]]) -> Heading:
-    published = any(row[place].published for row in cells)
-    return Heading(column.key, column.shown, published, published)
 
 
 def _task(run: RunRecord) -> str:
@@ -107,12 +106,14 @@ def _ways(runs: list[RunRecord]) -> dict[Any, str]:
 def _footnotes(runs: list[RunRecord], ways: dict[Any, str]) -> list[str]:
     """Say how each row was trained, and that rows which differ in it are not to be compared."""
     first = {run.way: run for run in reversed(runs)}
-    names = different([first[way].settings for way in ways])
+    base = next(iter(first[way] for way in ways))
     lines = []
     for way, letter in ways.items():
-        run = first[way]
-        extra = "".join(f"; {name} {run.settings.get(name, 'not set')}" for name in names)
-        lines.append(f"{letter} {_regime(run)}; data {run.fingerprint[:12]}{extra}")
+        run, own, other = first[way], first[way].settings, base.settings
+        names = different([own, other])
+        said = [f"{name} {own.get(name, 'not set')} ((a): {other.get(name, 'not set')})" for name in names[:_SHOWN]]
+        said += [f"{len(names) - _SHOWN} more settings differ from (a)'s"] if len(names) > _SHOWN else []
+        lines.append("; ".join([f"{letter} {_regime(run)}; data {run.fingerprint[:12]}", *said]))
     if len(ways) > 1:
         lines.append("rows of different letters differ in how or on what they were trained: compare with care")
     return lines

@@ -9,45 +9,49 @@ from hybrid_sbir.results.records import RunRecord
 
 _WORDS = {"max_epochs": "epochs", "size": "pixels a side", "width": "of the width", "batch_size": "samples a batch"}
 _MISSING = object()
+Item = tuple[str, str]  # cut or other, and the words
 
 
 def remark_on_cuts(definition: Definition, lines: list[Line]) -> list[str]:
-    """Say what differs from the thesis's regime: a note if it is the same for all lines with runs, else remarks.
+    """Say what differs from the thesis's regime: a note on what all lines with runs share, remarks on the rest.
 
     Returns:
         Notes on all lines.
     """
-    said = {id(line): _line(definition, line) for line in lines if line.runs.get(definition.run)}
-    words = list(said.values())
-    if words and all(each == words[0] for each in words):
-        return [f"All rows, against the thesis's regime: {words[0]}."] if words[0] else []
-    for line in lines:
-        if said.get(id(line)):
-            line.remarks.append(f"against the thesis's regime: {said[id(line)]}")
-    return []
+    ran = [line for line in lines if line.runs.get(definition.run)]
+    items = [_line(definition, line) for line in ran]
+    shared = [item for item in items[0] if all(item in other for other in items)] if items else []
+    for line, own in zip(ran, items, strict=True):
+        if rest := [item for item in own if item not in shared]:
+            line.remarks.append(f"against the thesis's regime: {_said(rest)}")
+    return [f"All rows, against the thesis's regime: {_said(shared)}."] if shared else []
 
 
-def _line(definition: Definition, line: Line) -> str:
+def _said(items: list[Item]) -> str:
+    kinds = dict.fromkeys(kind for kind, _ in items)
+    return "; ".join(f"{kind}: {', '.join(words for own, words in items if own == kind)}" for kind in kinds)
+
+
+def _line(definition: Definition, line: Line) -> list[Item]:
     """What differs in any of a line's runs."""
-    parts = definition.parts_of(line.row) or {}
-    each = [_run(definition.regime, run, {**parts, "part": line.part}) for run in line.runs[definition.run]]
-    return "; ".join(dict.fromkeys(words for words in each if words))
+    parts = {**(definition.parts_of(line.row) or {}), "part": line.part}
+    found = (item for run in line.runs[definition.run] for item in _run(definition.regime, run, parts))
+    return sorted(dict.fromkeys(found), key=lambda item: item[0])
 
 
-def _run(regime: dict[str, Any], run: RunRecord, parts: dict[str, str]) -> str:
-    less, other = [], []
+def _run(regime: dict[str, Any], run: RunRecord, parts: dict[str, str]) -> list[Item]:
+    items: list[Item] = []
     for name, wanted in regime.items():
         value, own = _for_row(wanted, parts), _own(run, name)
-        words = _WORDS.get(name.rpartition(".")[2], name.rpartition(".")[2])
         if value is None or own is _MISSING or own == value:
             continue
+        words = _WORDS.get(name.rpartition(".")[2], name.rpartition(".")[2])
         if _is_number(own) and _is_number(value) and own < value:
-            less.append(f"{own:g} of {value:g} {words}" if words != "of the width" else f"{own:g} {words}")
+            share = f"{own:g}" if words == "of the width" else f"{own:g} of {value:g}"
+            items.append(("cut", f"{share} {words}"))
         else:
-            other.append(f"{words} {own} instead of {value}")
-    if not run.finished:
-        less.insert(0, f"stopped after {run.epochs} of its {run.max_epochs} epochs")
-    return "; ".join(([f"cut: {', '.join(less)}"] if less else []) + ([f"other: {', '.join(other)}"] if other else []))
+            items.append(("other", f"{words} {own} instead of {value}"))
+    return items
 
 
 def _for_row(wanted: Any, parts: dict[str, str]) -> Any:

@@ -99,17 +99,15 @@ def _escaped(heading: Heading, value: Value) -> Iterable[str]:
 
 def _words(heading: Heading) -> list[str]:
     """A heading's columns in print."""
-    beside = [f"{heading.words} {_PUBLISHED}"] * heading.published + [_DIFFERENCE] * heading.differences
-    return [heading.words, *beside]
+    return [heading.words, f"{heading.words} {_PUBLISHED}", _DIFFERENCE] if heading.published else [heading.words]
 
 
 def _cells(heading: Heading, value: Value, bold: str) -> list[str]:
     """A value's cells in print; ``bold`` is how the best is set."""
-    cells = [_own(value, bold if value.best else "{}")]
-    cells += [value.published or "-"] if heading.published else []
-    if heading.differences:
-        cells.append("" if value.difference is None else _signed(value.difference))
-    return cells
+    own = _own(value, bold if value.best else "{}")
+    if not heading.published:
+        return [own or value.published]
+    return [own, value.published or "-", "" if value.difference is None else _signed(value.difference)]
 
 
 def _own(value: Value, form: str) -> str:
@@ -126,7 +124,7 @@ def _signed(number: float) -> str:
 
 
 def _suffixes(heading: Heading) -> list[str]:
-    beside = [f"_{_PUBLISHED}"] * heading.published + [f"_{_DIFFERENCE}"] * heading.differences
+    beside = [f"_{_PUBLISHED}", f"_{_DIFFERENCE}"] if heading.published else []
     return ["", "_deviation", "_n", "_low", "_high", *beside]
 
 
@@ -134,10 +132,9 @@ def _plain(heading: Heading, value: Value) -> list[str]:
     own = [value.mean, value.deviation, None, value.low, value.high]
     cells = ["" if number is None else f"{number:.4f}" for number in own]
     cells[2] = str(value.n)
-    cells += [value.published] if heading.published else []
-    if heading.differences:
-        cells.append("" if value.difference is None else f"{value.difference:.4f}")
-    return cells
+    if not heading.published:
+        return [cells[0] or value.published, *cells[1:]]
+    return [*cells, value.published, "" if value.difference is None else f"{value.difference:.4f}"]
 
 
 def _bar(cells: Iterable[str]) -> str:

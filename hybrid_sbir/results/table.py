@@ -8,7 +8,7 @@ from hybrid_sbir.results.lines import Line, Value, sort_runs, value
 from hybrid_sbir.results.records import RunRecord
 from hybrid_sbir.results.regime import remark_on_cuts
 
-NOT_RUN = "not run"
+NOT_RUN, NO_SCORE, PUBLISHED = "not run", "no score yet", "published"
 USES_CATALOGUE = "Headings with an asterisk: uses the catalogue, so that a photo's place depends on the other photos."
 _SPREAD = "Percent; mean ± standard deviation over n seeds."
 _INTERVAL = "[low, high]: 95 % bootstrap interval of the mean, the test's classes drawn again."
@@ -22,14 +22,12 @@ class Heading:
     Attributes:
         key: its name in CSV.
         words: its name in print.
-        published: whether published numbers stand beside it.
-        differences: and their differences to the own ones.
+        published: whether published numbers stand beside it, and the differences to the own ones.
     """
 
     key: str
     words: str
     published: bool = False
-    differences: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,12 @@ def fill(definition: Definition, runs: list[RunRecord]) -> Table:
     numbers = _numbers(lines)
     parts = [] if definition.parts == [""] else ["stage"]
     rows = [_row(definition, line, own, numbers) for line, own in zip(lines, cells, strict=True)]
-    headings = [_heading(definition, place, cells) for place in range(len(definition.columns))]
+    headings = [
+        Heading(column.key, column.shown, any(row[place].published for row in cells))
+        for place, column in enumerate(definition.columns)
+    ]
+    if definition.published == "rows":
+        rows += [_published(definition, name) for name in definition.reference]
     notes = [*general_notes(headings, cells), *definition.notes, *cut]
     notes += [f"[{number}] {remark}." for remark, number in numbers.items()]
     return Table(definition.title, [*definition.label_names, *parts], headings, rows, "remarks", notes, problems)
@@ -103,11 +106,14 @@ def _row(definition: Definition, line: Line, values: list[Value], numbers: dict[
     parts = definition.parts_of(line.row) or {}
     labels = [definition.label(name, parts[name]) for name in definition.label_names]
     labels += [definition.label("part", line.part)] if definition.parts != [""] else []
-    n = str(len(line.runs.get(definition.run, []))) if line.runs.get(definition.run) else NOT_RUN
+    own = [each.n for each, column in zip(values, definition.columns, strict=True) if column.run is None]
+    n = NOT_RUN if not line.runs.get(definition.run) else str(max(own)) if any(own) else NO_SCORE
     return Row(labels, n, values, " ".join(f"[{numbers[remark]}]" for remark in line.remarks), line.remarks)
 
 
-def _heading(definition: Definition, place: int, cells: list[list[Value]]) -> Heading:
-    column = definition.columns[place]
-    published = any(row[place].published for row in cells)
-    return Heading(column.key, column.shown, published, published and definition.differences)
+def _published(definition: Definition, name: str) -> Row:
+    """A row of published numbers, by what its name is made of or, of another's system, as it is called."""
+    parts, numbers = definition.parts_of(name), definition.reference[name]
+    labels = [definition.label(each, parts[each]) for each in definition.label_names] if parts else [name]
+    labels += [""] * (len(definition.label_names) + (definition.parts != [""]) - len(labels))
+    return Row(labels, PUBLISHED, [Value(published=numbers.get(column.key, "")) for column in definition.columns])
