@@ -3,19 +3,18 @@
 # switches/ that is laid over the thesis's recipe (the ablation). The seed is that of stages 2 and 3.
 T44 := experiments/table_4_4
 T44_RUNS := runs/table-4.4/$(PRESET)
-ROWS ?= $(foreach b,resnet26 hib_patch_2_2_nl,$(foreach i,pretrained scratch,$(foreach r,thesis modern,$(b)-$(i)-$(r)-seed0)))
+T44_QUICK := $(foreach b,resnet26 hib_patch_2_2_nl,$(foreach i,pretrained scratch,$(foreach r,thesis modern,$(b)-$(i)-$(r))))
+ROWS ?= $(call rows_of,4.4,$(if $(filter quick,$(PRESET)),$(T44_QUICK)))
 # The last switch makes the modern recipe.
 ABLATION ?= $(foreach n,thesis 01 02 03 04 05 06 07 08 09 10 11 modern,resnet26-pretrained-$(n)-seed0)
 T44_OPTIONS ?=
-cfg = $(foreach f,$(1),--config $(f))
-row_part = $(word $(1),$(subst -, ,$(2)))
 t44_fit = $(RUN) fit $(1) --runs $(T44_RUNS) --name $(2) $(T44_OPTIONS) --ckpt_path last
 
 table-4.4: $(ROWS:%=$(T44_RUNS)/%/stage3/.done)  ## retrieval of photos for sketches, both recipes (PRESET, ROWS, DATA)
-	$(BIN)/python $(T44)/collect.py $(T44_RUNS) --rows $(ROWS) --out $(T44_RUNS)/table.md
+	$(RUN) report $(ROWS:%=$(T44_RUNS)/%) $(wildcard $(T44_RUNS)/stage1 $(T44_RUNS)/pretrained) --table $(T44)/table.yaml --out $(T44_RUNS)/table.md
 
 table-4.4-ablation: $(ABLATION:%=$(T44_RUNS)/%/stage3/.done)  ## from the thesis's recipe to the modern one, a switch at a time
-	$(BIN)/python $(T44)/collect.py $(T44_RUNS) --rows $(ABLATION) --out $(T44_RUNS)/ablation.md
+	$(RUN) report $(ABLATION:%=$(T44_RUNS)/%) --table $(T44)/ablation.yaml --out $(T44_RUNS)/ablation.md
 
 # ---- pre-training and stage 1, shared by the rows of a backbone ----
 T44_PRESET = $(T44)/$(PRESET).yaml

@@ -10,13 +10,14 @@ there; ``interval: false``. ``reference``: a CSV file of published numbers, perc
 ``alike``: parts of the names; rows that share them must have the same ``settings`` and the same ``data``.
 ``labels``: words for values of a part, or a folder whose files NN_WORDS.yaml give them. ``derived``: further parts of a
 name, from others. ``published: rows``: published numbers that own ones cannot be compared with are rows of their own,
-whatever their names. ``others: false``: runs that fit ``names`` are no rows unless they are listed. ``notes``: sentences
-below the table.
+whatever their names. ``others``: of which names runs not listed are rows too (``["*-modern"]``); by default of all that
+fit ``names``. ``notes``: sentences below the table.
 """
 
 import csv
 import re
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
 from string import Formatter
 from typing import Any, Literal
@@ -66,7 +67,7 @@ class Definition:
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     derived: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
     published: Literal["beside", "rows"] = "beside"
-    others: bool = True
+    others: list[str] = field(default_factory=lambda: ["*"])
     notes: list[str] = field(default_factory=list)
 
     def parts_of(self, row: str) -> dict[str, str] | None:
@@ -85,11 +86,12 @@ class Definition:
         return re.compile(_pattern(run, {**(self.parts_of(row) or {}), "row": row, "part": part}))
 
     def row_of(self, name: str) -> str | None:
-        """Return the row that a run of this name belongs to, whether listed or not; None if to none."""
+        """Return the row that a run of this name belongs to, listed or among the others; None if to none."""
         for part in self.parts:
             found = re.fullmatch(_pattern(self.run, {"part": part}), name)
-            if found and self.parts_of(found["row"]) is not None:
-                return found["row"]
+            row = found["row"] if found else ""
+            if self.parts_of(row) is not None and (row in self.rows or any(fnmatch(row, each) for each in self.others)):
+                return row
         return None
 
     def label(self, part: str, value: str) -> str:

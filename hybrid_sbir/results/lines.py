@@ -63,10 +63,8 @@ def sort_runs(definition: Definition, runs: list[RunRecord]) -> tuple[list[Line]
     """
     problems = [f"{run.path}: no score yet" for run in runs if not run.scores]
     runs = [run for run in runs if run.scores]
-    rows = [*definition.rows]
-    if definition.others:
-        found = [definition.row_of(run.name) for run in runs]
-        rows += dict.fromkeys(row for row in found if row is not None and row not in rows)
+    found = [definition.row_of(run.name) for run in runs]
+    rows = [*definition.rows, *dict.fromkeys(row for row in found if row is not None and row not in definition.rows)]
     last = definition.parts[-1]
     lines = [Line(row, part, part == last) for row in rows for part in definition.parts]
     used: set[int] = set()
@@ -76,8 +74,8 @@ def sort_runs(definition: Definition, runs: list[RunRecord]) -> tuple[list[Line]
                 line.runs[run_name] = _of_line(definition, run_name, line, runs, used, problems)
     strangers = [run.name for run in runs if id(run) not in used]
     if strangers:
-        shown = ", ".join(strangers[:8]) + (f" and {len(strangers) - 8} more" if len(strangers) > 8 else "")
-        problems.append(f"not in this table: {shown}")
+        more = f" and {len(strangers) - 3} more" if len(strangers) > 3 else ""
+        problems.append(f"no rows of this table: {', '.join(strangers[:3])}{more}")
     return lines, problems
 
 
