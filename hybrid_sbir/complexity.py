@@ -12,10 +12,16 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hybrid_sbir.models import Classifier, create_backbone, list_backbones
+from hybrid_sbir.models.botnet import RelativeAttention
+from hybrid_sbir.models.global_attention import GlobalAttention
 from hybrid_sbir.models.nonlocal_net import NonLocalBlock
 from hybrid_sbir.models.san import PairwiseAttention, PatchwiseAttention
+from hybrid_sbir.models.sasa import LocalAttention
 from hybrid_sbir.models.stage import Activation
 from hybrid_sbir.models.stem import StemSize
+
+_DOT_PRODUCTS = (RelativeAttention, LocalAttention, GlobalAttention)
+_COUNTED = (PairwiseAttention, PatchwiseAttention, NonLocalBlock, *_DOT_PRODUCTS)  # by definition, not by what runs
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,8 @@ class Complexity:
 
     Attributes:
         parameters: number of trainable scalars.
-        macs: multiply-accumulates of convolutions, linear layers, aggregation and non-local products; bias,
-            normalisation and activation not counted.
+        macs: multiply-accumulates of convolutions, linear layers, aggregation, and products of attention of every
+            kind; bias, normalisation and activation not counted.
         thesis_operations: the count behind the thesis's Table 3.1, which is reached with one input channel in the
             post-activation order: MACs and biases of convolutions and linear layers, 2 per element of batch norm, 1 per
             ReLU, the inputs of pooling, the outputs of subtractions, K per aggregated output, and P * Q * (D + 1) for a
@@ -72,9 +78,13 @@ class _Counter(TorchDispatchMode):
                 self.thesis += (module.phi.out_channels + 2) * window * positions
         elif isinstance(module, NonLocalBlock):
             subsampled = (args[0].shape[-2] // 2) * (args[0].shape[-1] // 2)
-            keys, values = module.theta.out_channels, module.g.out_channels
+            keys, values = module.compared_channels, module.g.out_channels
             self.macs += positions * subsampled * (keys + values)
             self.thesis += positions * subsampled * (keys + 1)
+        elif isinstance(module, _DOT_PRODUCTS):
+            products = module.attention_macs(*args[0].shape[-2:])
+            self.macs += products
+            self.thesis += products
 
 
 def measure(model: Classifier, height: int, width: int) -> Complexity:
@@ -91,7 +101,7 @@ def measure(model: Classifier, height: int, width: int) -> Complexity:
         image = torch.empty(1, backbone.in_channels, height, width)
     counter = _Counter()
     for module in copy.modules():
-        if isinstance(module, PairwiseAttention | PatchwiseAttention | NonLocalBlock):
+        if isinstance(module, _COUNTED):
             module.register_forward_hook(counter.attention)
         if isinstance(module, PairwiseAttention | PatchwiseAttention):
             module.folded = False  # the relation's layers are counted one by one, whatever is computed in one go
@@ -124,11 +134,12 @@ def models(
     names = list_backbones(pattern)
     if not names:
         raise ValueError(f"no backbone matches '{pattern}'; there are {', '.join(list_backbones())}")
-    print(f"{'backbone':<20} {'parameters':>12} {'GMACs':>9} {'smallest input':>15}   ({activation}, {size} x {size})")
+    column, regime = max(map(len, names)), f"({activation}, {size} x {size})"
+    print(f"{'backbone':<{column}} {'parameters':>12} {'GMACs':>9} {'smallest input':>15}   {regime}")
     for name in names:
         with torch.device("meta"):
             backbone = create_backbone(name, activation=activation, in_channels=in_channels, width=width, stem=stem)
             model = Classifier(backbone, classes)
         parameters, smallest = sum(p.numel() for p in model.parameters()), backbone.smallest_input
         macs = f"{measure(model, size, size).macs / 1e9:.4f}" if size >= smallest else "too small"
-        print(f"{name:<20} {parameters:>12,} {macs:>9} {smallest:>12} px")
+        print(f"{name:<{column}} {parameters:>12,} {macs:>9} {smallest:>12} px")

@@ -1,6 +1,7 @@
 """Backbones by name, and what is built on them; nn.Module only, no Lightning."""
 
 from hybrid_sbir.models import zoo as _zoo  # registers the named backbones
+from hybrid_sbir.models import zoo_beyond as _zoo_beyond
 from hybrid_sbir.models.backbone import Backbone, BackboneSpec
 from hybrid_sbir.models.branch_weights import load_published_branches
 from hybrid_sbir.models.classifier import Classifier
@@ -26,4 +27,4 @@ __all__ = [
     "save_classifier",
 ]
 
-del _zoo
+del _zoo, _zoo_beyond

@@ -9,9 +9,10 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
+from hybrid_sbir.models.global_attention import ChannelNorm
 from hybrid_sbir.models.nonlocal_net import NonLocalBlock
 from hybrid_sbir.models.stage import Activation, Stage, StageSpec
-from hybrid_sbir.models.stem import ConvolutionStem, Entry, LinearStem, StemSize
+from hybrid_sbir.models.stem import ConvolutionStem, Entry, LinearStem, PatchStem, StemSize
 
 _STEM_WIDTH = 64
 _LARGEST_NEED = 4096  # pixels; where the search for the smallest input ends
@@ -23,7 +24,7 @@ class BackboneSpec:
 
     Attributes:
         stages: the stages, from the image on.
-        entry: ``"convolution"`` is ResNet's stem, ``"linear"`` SAN's.
+        entry: ``"convolution"`` is ResNet's stem, ``"linear"`` SAN's, ``"patches"`` ViT's.
     """
 
     stages: list[StageSpec]
@@ -31,8 +32,12 @@ class BackboneSpec:
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> "BackboneSpec":
-        """Undo ``dataclasses.asdict``."""
+        """Undo :meth:`plain`."""
         return cls(**{**plain, "stages": [StageSpec(**stage) for stage in plain["stages"]]})
+
+    def plain(self) -> dict[str, Any]:
+        """As plain values, to be stored beside weights."""
+        return {"stages": [stage.plain() for stage in self.stages], "entry": self.entry}
 
 
 def scale_width(width: int, factor: float, step: int = 32) -> int:
@@ -41,18 +46,18 @@ def scale_width(width: int, factor: float, step: int = 32) -> int:
 
 
 class Backbone(nn.Module):
-    """Stem, stages and, where the last block leaves its sum bare, a closing bn - relu.
+    """Stem, stages and, where the last block leaves its sum bare, a closing bn - relu (layer norm after ViT's blocks).
 
     Args:
         spec: the backbone in numbers.
         activation: ``"post"``: bottlenecks (conv-bn-relu) and non-local blocks as first published; ``"pre"``:
-            bn-relu-conv. SAN blocks are pre-activation in both.
+            bn-relu-conv. SAN and ViT blocks are pre-activation in both.
         in_channels: channels of the image: 1 (grey), 3 (colour), or any other number.
         stem: how far the image is shrunk in all: ``"imagenet"`` 32 times, ``"small"`` 16, ``"tiny"`` 8 times (of four
-            stages after a convolution stem, or five after a linear one).
+            stages after a convolution stem, or five after a linear one); a single stage of patches 16, 8, 4 times.
         width: factor on all widths, rounded to multiples of 32 (stem: 8).
         widths: the stages' widths instead of the spec's, one a stage.
-        stem_width: channels of the first map; 64 times ``width`` where not given.
+        stem_width: channels of the first map; 64 times ``width`` where not given, of patches the first stage's width.
 
     Attributes:
         stage_widths: channels of each stage's map.
@@ -79,21 +84,16 @@ class Backbone(nn.Module):
         if widths is not None:
             stages = [replace(s, width=w) for s, w in zip(stages, widths, strict=True)]
         if stem_width is None:
-            stem_width = scale_width(_STEM_WIDTH, width, step=8)
+            stem_width = scale_width(_STEM_WIDTH, width, step=8) if spec.entry != "patches" else stages[0].width
         self.spec, self.activation, self.in_channels = BackboneSpec(stages, spec.entry), activation, in_channels
         self._options = {"activation": activation, "in_channels": in_channels, "stem": stem, "stem_width": stem_width}
-        self.stem: ConvolutionStem | LinearStem
-        if spec.entry == "convolution":
-            self.stem = ConvolutionStem(in_channels, stem_width, stem, activation == "pre")
-        else:
-            self.stem = LinearStem(in_channels, stem_width)
+        self.stem = _stem(spec.entry, in_channels, stem_width, stem, activation)
         before = [stem_width, *(s.width for s in stages)]
         steps = _strides(spec.entry, stem, len(stages))
         self.stages = nn.ModuleList(
             Stage(s, channels, step, activation) for s, channels, step in zip(stages, before, steps, strict=False)
         )
-        bare = activation == "pre" or stages[-1].kind != "resnet"
-        self.closing = nn.Sequential(nn.BatchNorm2d(before[-1]), nn.ReLU()) if bare else nn.Identity()
+        self.closing = _closing(stages[-1], activation)
         self.stage_widths, self.num_features = tuple(before[1:]), before[-1]
         self._initialise()
 
@@ -111,7 +111,7 @@ class Backbone(nn.Module):
         return dict(self._options)
 
     def stage_features(self, x: Tensor) -> list[Tensor]:
-        """Map an image (N, in_channels, H, W) to every stage's map, the last with its closing bn - relu.
+        """Map an image (N, in_channels, H, W) to every stage's map, the last with its closing.
 
         Raises:
             ValueError: if the image's channels or size do not fit; the message says which would.
@@ -183,9 +183,25 @@ class Backbone(nn.Module):
             )
 
 
+def _stem(
+    entry: Entry, in_channels: int, channels: int, size: StemSize, activation: Activation
+) -> ConvolutionStem | LinearStem | PatchStem:
+    if entry == "convolution":
+        return ConvolutionStem(in_channels, channels, size, activation == "pre")
+    return PatchStem(in_channels, channels, size) if entry == "patches" else LinearStem(in_channels, channels)
+
+
+def _closing(last: StageSpec, activation: Activation) -> nn.Module:
+    """What the last block leaves to do: nothing, bn - relu, or the norm that ends a pre-norm transformer."""
+    if last.kind == "vit":
+        return ChannelNorm(last.width)
+    bare = last.ends_bare(activation)
+    return nn.Sequential(nn.BatchNorm2d(last.width), nn.ReLU()) if bare else nn.Identity()
+
+
 def _strides(entry: Entry, stem: StemSize, stages: int) -> list[int]:
-    """Each stage's stride: a convolution stem shrinks by itself, after a linear one the first stages do."""
-    kept = 1 if entry == "convolution" else {"imagenet": 0, "small": 1, "tiny": 2}[stem]
+    """Each stage's stride: stems of convolutions and patches shrink by themselves, after a linear one stages do."""
+    kept = 1 if entry != "linear" else {"imagenet": 0, "small": 1, "tiny": 2}[stem]
     return [1] * min(kept, stages) + [2] * max(0, stages - kept)
 
 
@@ -202,7 +218,7 @@ def _check_options(
     for name, value, allowed in (
         ("activation", activation, ("pre", "post")),
         ("stem", stem, ("imagenet", "small", "tiny")),
-        ("entry", spec.entry, ("convolution", "linear")),
+        ("entry", spec.entry, ("convolution", "linear", "patches")),
     ):
         if value not in allowed:
             raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")

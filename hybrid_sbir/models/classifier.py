@@ -1,7 +1,6 @@
 """A backbone with a linear head. Shapes: N batch, H, W image size, D channels of the last stage, K classes."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor, nn
@@ -35,7 +34,7 @@ class Classifier(nn.Module):
     def plan(self) -> dict[str, Any]:
         """Return what is needed to build this model again, as plain values."""
         return {
-            "spec": asdict(self.backbone.spec),
+            "spec": self.backbone.spec.plain(),
             "options": self.backbone.options(),
             "num_classes": self.num_classes,
         }

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import nn
 
-from hybrid_sbir.models.backbone import Backbone
+from hybrid_sbir.models.backbone import Backbone, BackboneSpec
 from hybrid_sbir.models.nonlocal_net import NonLocalBlock
 from hybrid_sbir.models.resnet import Bottleneck, PreActivationBottleneck
 from hybrid_sbir.models.san import SANBlock
@@ -38,6 +38,12 @@ _LAYERS: dict[type[nn.Module], dict[str, str]] = {
     },
     NonLocalBlock: {"norm.0": "bn", "theta": "theta", "phi": "phi.0", "g": "g.0", "out": "W_z"},
 }
+
+
+def has_published_names(spec: BackboneSpec) -> bool:
+    """Whether the published code can hold such a backbone: convolutions, SAN blocks, dot-product non-local blocks."""
+    stages = all(s.kind in ("resnet", "san", "nonlocal") and s.form == "dot" and not s.squeeze for s in spec.stages)
+    return stages and spec.entry != "patches"
 
 
 def _layers(module: nn.Module) -> dict[str, str]:
@@ -105,7 +111,13 @@ def stem_pairs(backbone: Backbone) -> Pairs:
 
 
 def published_names(backbone: Backbone) -> dict[str, str]:
-    """Our name -> published name of everything a classifier on ``backbone`` stores."""
+    """Our name -> published name of everything a classifier on ``backbone`` stores.
+
+    Raises:
+        ValueError: if the published code has no such blocks.
+    """
+    if not has_published_names(backbone.spec):
+        raise ValueError("this backbone has blocks that the published code lacks, so it has no published names")
     names = {f"backbone.{ours}": f"stem.{theirs}" for ours, theirs in stem_pairs(backbone)}
     every = range(len(backbone.stages))
     names |= {f"backbone.{ours}": f"backbone.{theirs}" for ours, theirs in stage_pairs(backbone, every)}

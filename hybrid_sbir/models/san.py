@@ -23,6 +23,7 @@ from hybrid_sbir.models.folding import (
     scale_and_shift,
     uses_batch,
 )
+from hybrid_sbir.models.squeeze_excitation import recalibration
 
 Attention = Literal["pairwise", "patchwise"]
 
@@ -189,16 +190,18 @@ class SANBlock(nn.Module):
         channels: C, a multiple of 32; kept.
         attention: ``"pairwise"`` or ``"patchwise"``.
         kernel_size: side of the footprint.
+        squeeze: reduction of a Squeeze-and-Excitation before the sum, 0 for none.
     """
 
-    def __init__(self, channels: int, attention: Attention, kernel_size: int) -> None:
+    def __init__(self, channels: int, attention: Attention, kernel_size: int, squeeze: int = 0) -> None:
         super().__init__()
         self.norm1 = nn.BatchNorm2d(channels)
         self.attention = ATTENTION[attention](channels, kernel_size)
         self.norm2 = nn.BatchNorm2d(channels // FEATURE_REDUCTION)
         self.conv = nn.Conv2d(channels // FEATURE_REDUCTION, channels, 1)
+        self.squeeze = recalibration(channels, squeeze)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
         y = self.attention(F.relu(self.norm1(x)))
-        return self.conv(F.relu(self.norm2(y))) + x
+        return self.squeeze(self.conv(F.relu(self.norm2(y)))) + x

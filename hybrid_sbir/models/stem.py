@@ -8,10 +8,11 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Entry = Literal["convolution", "linear"]
+Entry = Literal["convolution", "linear", "patches"]
 StemSize = Literal["imagenet", "small", "tiny"]
 
 _CONVOLUTION_STRIDE: dict[StemSize, int] = {"imagenet": 2, "small": 2, "tiny": 1}
+_PATCH: dict[StemSize, int] = {"imagenet": 16, "small": 8, "tiny": 4}
 
 
 class ConvolutionStem(nn.Module):
@@ -67,6 +68,28 @@ class LinearStem(nn.Module):
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Size of the first map: the image's."""
         return height, width
+
+
+class PatchStem(nn.Module):
+    """ViT's entry: the image cut into squares, each a linear map of its pixels (Dosovitskiy et al., ICLR 2021, eq. 1).
+
+    Args:
+        in_channels: channels of the image.
+        channels: channels of the first map.
+        size: ``"imagenet"`` shrinks 16 times, ``"small"`` 8, ``"tiny"`` 4 times.
+    """
+
+    def __init__(self, in_channels: int, channels: int, size: StemSize) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, channels, _PATCH[size], _PATCH[size])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map an image (N, in_channels, H, W) to (N, C, H // patch, W // patch)."""
+        return self.conv(x)
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Size of the first map: the whole patches."""
+        return height // self.conv.stride[0], width // self.conv.stride[1]
 
 
 class Transition(nn.Module):

@@ -4,7 +4,6 @@ Shapes: N batch, C channels, H, W image size, D channels of the last stage, E em
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -158,7 +157,7 @@ class TwoBranch(nn.Module):
     def plan(self) -> dict[str, Any]:
         """Return what is needed to build this model again, as plain values."""
         return {
-            "spec": asdict(self.sketch.spec),
+            "spec": self.sketch.spec.plain(),
             "options": self.sketch.options(),
             "num_classes": self.num_classes,
             "branches": {"shared_stages": self.shared_stages, "shared_norm": self.shared_norm},

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from hybrid_sbir.durable import write_durably
 from hybrid_sbir.models.checkpoints import CheckpointError, State, as_state, read_state
 from hybrid_sbir.models.classifier import Classifier
-from hybrid_sbir.models.published import published_names
+from hybrid_sbir.models.published import has_published_names, published_names
 from hybrid_sbir.models.registry import backbone_spec, create_backbone, list_backbones
 from hybrid_sbir.models.stage import Activation, StageSpec
 
@@ -86,7 +86,8 @@ def _recognise(state: State, variant: str | None) -> tuple[str, Activation]:
     orders: tuple[Activation, ...] = ("pre", "post")
     if order and order not in orders:
         raise CheckpointError(f"variant '{variant}': after the colon stands pre or post")
-    candidates = [(n, o) for n in ([name] if name else list_backbones()) for o in orders if not order or o == order]
+    names = [name] if name else [n for n in list_backbones() if has_published_names(backbone_spec(n))]
+    candidates = [(n, o) for n in names for o in orders if not order or o == order]
     present = {key for key in state if not key.endswith(_COUNTER)}
 
     def distance(candidate: tuple[str, Activation]) -> int:

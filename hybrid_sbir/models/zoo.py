@@ -1,6 +1,7 @@
 """The named backbones: the 17 variants of the thesis's Table 3.1, and relatives of other depths. Numbers only.
 
 ``hib_<attention>_<c>_<a>``: c convolutional stages, then a attentional ones. ``_nl``: non-local blocks interleaved.
+Kinds of blocks beyond the thesis's: :mod:`hybrid_sbir.models.zoo_beyond`.
 """
 
 from dataclasses import replace
@@ -10,17 +11,18 @@ from hybrid_sbir.models.registry import register_backbone
 from hybrid_sbir.models.san import Attention
 from hybrid_sbir.models.stage import StageSpec
 
-_WIDTHS = (256, 512, 1024, 2048)
-_DEPTHS = (1, 2, 4, 1)
+WIDTHS = (256, 512, 1024, 2048)
+DEPTHS = (1, 2, 4, 1)
 
 
-def _resnet(depths: tuple[int, ...]) -> list[StageSpec]:
-    return [StageSpec("resnet", width, depth) for width, depth in zip(_WIDTHS, depths, strict=False)]
+def resnet_stages(depths: tuple[int, ...]) -> list[StageSpec]:
+    """The first stages of a ResNet of bottlenecks, as many as there are depths."""
+    return [StageSpec("resnet", width, depth) for width, depth in zip(WIDTHS, depths, strict=False)]
 
 
 def _attention(kind: str, stages: int) -> list[StageSpec]:
     """The last ``stages`` of the four stages, of pairwise or patchwise SAN blocks or of non-local ones."""
-    sizes = list(zip(_WIDTHS, _DEPTHS, strict=True))[-stages:]
+    sizes = list(zip(WIDTHS, DEPTHS, strict=True))[-stages:]
     if kind == "nl":
         return [StageSpec("nonlocal", width, depth) for width, depth in sizes]
     attention: Attention = "pairwise" if kind == "pair" else "patchwise"
@@ -28,12 +30,12 @@ def _attention(kind: str, stages: int) -> list[StageSpec]:
 
 
 def _hybrid(kind: str, convolutional: int) -> BackboneSpec:
-    return BackboneSpec([*_resnet(_DEPTHS[:convolutional]), *_attention(kind, 4 - convolutional)])
+    return BackboneSpec([*resnet_stages(DEPTHS[:convolutional]), *_attention(kind, 4 - convolutional)])
 
 
 def _san(attention: Attention, depths: tuple[int, ...]) -> BackboneSpec:
     first = StageSpec("san", 64, depths[0], attention, kernel_size=3)
-    rest = [StageSpec("san", width, depth, attention) for width, depth in zip(_WIDTHS, depths[1:], strict=True)]
+    rest = [StageSpec("san", width, depth, attention) for width, depth in zip(WIDTHS, depths[1:], strict=True)]
     return BackboneSpec([first, *rest], entry="linear")
 
 
@@ -45,7 +47,7 @@ def _with_nonlocal(spec: BackboneSpec) -> BackboneSpec:
 
 @register_backbone
 def resnet26() -> BackboneSpec:
-    return BackboneSpec(_resnet(_DEPTHS))
+    return BackboneSpec(resnet_stages(DEPTHS))
 
 
 @register_backbone
@@ -55,7 +57,7 @@ def resnet26_nl() -> BackboneSpec:
 
 @register_backbone
 def san10_pair() -> BackboneSpec:
-    return _san("pairwise", (2, *_DEPTHS))
+    return _san("pairwise", (2, *DEPTHS))
 
 
 @register_backbone
@@ -65,7 +67,7 @@ def san10_pair_nl() -> BackboneSpec:
 
 @register_backbone
 def san10_patch() -> BackboneSpec:
-    return _san("patchwise", (2, *_DEPTHS))
+    return _san("patchwise", (2, *DEPTHS))
 
 
 @register_backbone
@@ -127,7 +129,7 @@ def hib_nl_3_1() -> BackboneSpec:
 def pure_nl() -> BackboneSpec:
     """Table 3.2: the 112 x 112 stage is left out but for its transition, and the next has two blocks more."""
     depths = (0, 3, 2, 4, 1)
-    stages = [StageSpec("nonlocal", width, depth) for width, depth in zip((64, *_WIDTHS), depths, strict=True)]
+    stages = [StageSpec("nonlocal", width, depth) for width, depth in zip((64, *WIDTHS), depths, strict=True)]
     return BackboneSpec(stages, entry="linear")
 
 
@@ -139,12 +141,12 @@ def pure_nl_resnet_stem() -> BackboneSpec:
 
 @register_backbone
 def resnet38() -> BackboneSpec:
-    return BackboneSpec(_resnet((2, 3, 5, 2)))
+    return BackboneSpec(resnet_stages((2, 3, 5, 2)))
 
 
 @register_backbone
 def resnet50() -> BackboneSpec:
-    return BackboneSpec(_resnet((3, 4, 6, 3)))
+    return BackboneSpec(resnet_stages((3, 4, 6, 3)))
 
 
 @register_backbone

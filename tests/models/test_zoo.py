@@ -23,7 +23,7 @@ def test_the_thesis_variants_and_their_relatives_are_registered():
         "san19_patch",
         "pure_nl_resnet_stem",
     }
-    assert set(list_backbones()) == set(TABLE_3_1) | relatives
+    assert set(list_backbones()) >= set(TABLE_3_1) | relatives
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -40,7 +40,7 @@ def test_contract(name, order):
     assert pooled.isfinite().all()
     pooled.square().sum().backward()
     # A new post-activation non-local block is the identity: its last batch norm starts at zero and passes nothing back.
-    silent = "theta", "phi", "g.", "out.0"
+    silent = "theta", "phi", "relate", "g.", "out.0"
     for parameter, value in backbone.named_parameters():
         assert value.grad is not None, f"{parameter} gets no gradient"
         assert value.grad.isfinite().all()
@@ -107,7 +107,7 @@ def test_width_scales_every_stage_to_widths_that_every_block_accepts():
     ("call", "words"),
     [
         (lambda: create_backbone("resnet27"), "no backbone 'resnet27'; did you mean one of resnet26"),
-        (lambda: create_backbone("zzz"), "did you mean one of hib_nl_2_2, "),
+        (lambda: create_backbone("zzz"), "did you mean one of botnet26, "),
         (lambda: create_backbone("resnet26", activation="mid"), "activation is 'mid'; it must be one of pre, post"),
         (lambda: create_backbone("resnet26", stem="huge"), "stem is 'huge'; it must be one of imagenet, small, tiny"),
         (lambda: create_backbone("resnet26", width=0), "width is 0; it is a factor"),
@@ -120,7 +120,10 @@ def test_width_scales_every_stage_to_widths_that_every_block_accepts():
             "4096 pixels are too few",
         ),
         (lambda: create_backbone([]), "at least one stage"),
-        (lambda: create_backbone([StageSpec("vgg", 32, 1)]), "no stage kind 'vgg'; there are resnet, san, nonlocal"),
+        (
+            lambda: create_backbone([StageSpec("vgg", 32, 1)]),
+            "no stage kind 'vgg'; there are resnet, basic, san, nonlocal",
+        ),
         (lambda: create_backbone([StageSpec("san", 40, 1)]), "width 40: the width must be a multiple of 32; try 32"),
         (lambda: create_backbone([StageSpec("san", 32, 1, "global")]), "no attention 'global'"),
         (lambda: create_backbone([StageSpec("san", 32, 1, kernel_size=4)]), "kernel_size is 4"),
