@@ -6,7 +6,7 @@ from hybrid_sbir.attention.blocks import backbone_of, choose_blocks
 from hybrid_sbir.attention.footprint import footprints
 from hybrid_sbir.attention.picture import check_format, describe, draw, save
 from hybrid_sbir.attention.seen import look_at
-from hybrid_sbir.attention.trained_model import eval_transform, load_model
+from hybrid_sbir.attention.trained_model import eval_transform, load_model, run_name
 from hybrid_sbir.models.two_branch import Domain
 
 
@@ -52,7 +52,7 @@ def attention(
     prepared = eval_transform(trained.path, backbone.in_channels, domain, transform, size)
     seen = look_at(Path(image), prepared, at)
     found = footprints(backbone, seen.tensor, seen.at, blocks=blocks)
-    words = f"{Path(image).name}, pixel {at[0]:g} {at[1]:g}; {backbone.activation}-activation"
+    words = f"{run_name(trained.path)}\n{Path(image).name}, pixel {at[0]:g} {at[1]:g}"
     save(draw(seen.pixels, seen.at, found, groups=groups, caption=words), out)
     lines = [f"{each.block}: {describe(each)}".replace("\n", ", ") for each in found]
     return [*lines, f"wrote {out}: {len(found)} blocks of {trained.path}"]

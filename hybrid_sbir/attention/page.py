@@ -4,7 +4,7 @@ from typing import Any
 
 from hybrid_sbir.attention.panels import DARK
 
-SIDE, TITLE = 1.3, 0.22  # inches of a panel's side, and of its title
+SIDE, TITLE = 1.18, 0.22  # inches of a panel's side, and of its title
 
 
 class Page:

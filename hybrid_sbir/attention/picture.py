@@ -12,12 +12,12 @@ import numpy as np
 
 from hybrid_sbir.attention.footprint import Footprint
 from hybrid_sbir.attention.page import SIDE, TITLE, Page
-from hybrid_sbir.attention.panels import draw_image, draw_panel, draw_scale, grey_levels
+from hybrid_sbir.attention.panels import draw_image, draw_panel, draw_scale, grey_levels, window_of
 from hybrid_sbir.durable import write_durably
 
 FORMATS = (".png", ".svg", ".pdf")
 _DPI = 200
-_WORDS, _SCALE, _GAP = 1.45, 0.52, 0.1  # inches
+_WORDS, _SCALE, _GAP = 1.27, 0.48, 0.08  # inches; with three groups as wide as a page of text
 _BAR = 0.07  # of a scale's inches
 _GROUPS = 3  # are shown where none is named
 
@@ -33,8 +33,8 @@ def check_format(out: Path) -> None:
 
 
 def strongest_groups(footprint: Footprint, number: int = _GROUPS) -> list[int]:
-    """Return the share groups with the largest single weights, ascending; none of a non-local block."""
-    if footprint.kind == "non-local":
+    """Return the share groups with the largest single weights, ascending; none where there is only one."""
+    if footprint.groups == 1:
         return []
     peaks = footprint.on_map.abs().flatten(1).amax(1)
     return sorted(peaks.topk(min(number, footprint.groups)).indices.tolist())
@@ -102,10 +102,10 @@ def save(figure: Any, out: Path) -> None:
 def _row(page: Page, row: int, footprint: Footprint, groups: Sequence[int], grey: np.ndarray) -> None:
     stage, block = footprint.block.split(".")
     page.words(row, 0.05, f"stage {stage}, block {block}", bold=True)
-    page.words(row, 0.05, describe(footprint), down=0.17)
-    local = footprint.kind != "non-local"
+    larger = len(grey) / window_of(footprint, len(grey)).side
+    page.words(row, 0.05, describe(footprint) + (f"\nshown {larger:.1f} × larger" if larger > 1 else ""), down=0.16)
     mean = footprint.on_map.mean(0).numpy()
-    title = f"mean of {footprint.groups} groups" if local else "all channels"
+    title = f"mean of {footprint.groups} groups" if footprint.groups > 1 else "all channels"
     left = _WORDS
     _panels(page, row, left, footprint, {title: mean}, grey)
     left += SIDE + _SCALE
@@ -121,7 +121,7 @@ def _panels(
     most = max(float(np.abs(values).max()) for values in maps.values())
     for title, values in maps.items():
         axes = page.axes(row, left, SIDE)
-        axes.set_title(title, fontsize=8, pad=2.5)
+        axes.set_title(title, fontsize=8, pad=3)
         draw_panel(axes, grey, values, footprint, most)
         left += SIDE + _GAP
     uniform = 1 / footprint.weights[0].numel() if footprint.law.softmax else None
@@ -132,12 +132,13 @@ def describe(footprint: Footprint) -> str:
     """Say in a few lines what a footprint is."""
     law = "softmax" if footprint.law.softmax else "signed" if footprint.law.signed else "no softmax"
     rows, columns = footprint.weights.shape[1:]
-    lines = [f"{footprint.kind}, {law}", f"{rows} × {columns} of map {footprint.grid.rows} × {footprint.grid.columns}"]
+    size = f"map {footprint.grid.rows} × {footprint.grid.columns}"
+    lines = [f"{footprint.kind}, {law}"]
     if footprint.kind == "non-local":
-        lines[1] = f"map {footprint.grid.rows} × {footprint.grid.columns}"
-        lines.append(f"keys pooled to {rows} × {columns}")
+        lines += [size, f"keys pooled to {rows} × {columns}"]
     else:
-        lines.append(f"{footprint.groups} share groups")
+        lines += [f"{rows} × {columns} of {size}" if footprint.grid.rows < 100 else f"{rows} × {columns}\n{size}"]
+        lines += [f"{footprint.groups} share group{'s' if footprint.groups > 1 else ''}"]
     if beyond := int(footprint.outside.sum()):
         lines.append(f"{beyond} of {rows * columns} reflected")
     if footprint.law.softmax:

@@ -54,6 +54,11 @@ def load_model(path: Path) -> TrainedModel:
     return TrainedModel(trained.model, trained.path)
 
 
+def run_name(file: Path) -> str:
+    """Return how a picture calls a model: a checkpoint by its run's folder, another file by its own name."""
+    return file.resolve().parent.parent.name if file.parent.name == "checkpoints" else file.name
+
+
 def _best_in(path: Path) -> Path:
     names = (path / "checkpoints" / name for name in ("best.ckpt", "last.ckpt"))
     return next((file for file in names if file.is_file()), path)
