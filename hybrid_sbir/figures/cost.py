@@ -21,7 +21,7 @@ _FEW = 8  # points, for which lower panels do
 
 def cost(
     runs: list[Path],
-    measured: Path,
+    measured: Path = Path("experiments/table_3_1/cpu.json"),
     out: Path = Path("cost.svg"),
     score: str | None = None,
     work: Work = "infer",

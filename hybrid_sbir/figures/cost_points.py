@@ -53,7 +53,13 @@ def family_keys(points: Sequence[Point], labels: str) -> "list[Line2D]":
     there = {point.family for point in points}
     keys = [Line2D([], [], label=name, **_marker(name, False)) for name in FAMILIES if name in there]
     if any(point.hollow for point in points):
-        hollow: dict[str, Any] = {"color": GREY, "marker": "o", "linestyle": "", "markersize": 5, "markerfacecolor": "white"}
+        hollow: dict[str, Any] = {
+            "color": GREY,
+            "marker": "o",
+            "linestyle": "",
+            "markersize": 5,
+            "markerfacecolor": "white",
+        }
         keys.append(Line2D([], [], label="hollow: non-local blocks added", **hollow))
     keys.append(Line2D([], [], color=GREY, linestyle=FRONT_DASH, linewidth=0.9, label=f"Pareto front (bold {labels})"))
     return keys
