@@ -113,6 +113,9 @@ VERBS = {
     ),
     "figure curves": Verb("draw validation over the epochs", "hybrid_sbir.figures.curves:curves"),
     "figure cost": Verb("draw scores against operations, parameters and time", "hybrid_sbir.figures.cost:cost"),
+    "figure classes": Verb("draw each class's score of a run or two", "hybrid_sbir.figures.classes:classes"),
+    "figure confusions": Verb("draw the most confused pairs", "hybrid_sbir.figures.confusions:confusions"),
+    "figure found": Verb("draw sketches and the photos found for them", "hybrid_sbir.figures.found:found"),
     "dashboards": Verb("make the tables' dashboards in W&B", "hybrid_sbir.dashboards.create:dashboards"),
     "refine": Verb("rank a run's embeddings again, using the catalogue", "hybrid_sbir.results.refinement:refine"),
 }
