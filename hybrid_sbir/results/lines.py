@@ -39,6 +39,7 @@ class Value:
         high: its upper end.
         published: the thesis's number as it was printed; empty if there is none.
         best: whether it is the column's best own number.
+        partial: whether some of the row's seeds have no number here.
     """
 
     mean: float | None = None
@@ -48,6 +49,7 @@ class Value:
     high: float | None = None
     published: str = ""
     best: bool = False
+    partial: bool = False
 
     @property
     def difference(self) -> float | None:
@@ -111,13 +113,14 @@ def value(definition: Definition, line: Line, column: Column) -> Value:
 
 def own_value(runs: list[RunRecord], column: Column, published: str = "") -> Value:
     """Return the number of runs that differ in their seed only."""
-    runs = [run for run in runs if counts(run, column)]
-    if not runs:
+    counted = [run for run in runs if counts(run, column)]
+    if not counted:
         return Value(published=published)
-    numbers = [100 * run.scores[column.score] for run in runs]
-    low, high = class_interval(runs, column.score) if column.interval else (None, None)
+    numbers = [100 * run.scores[column.score] for run in counted]
+    low, high = class_interval(counted, column.score) if column.interval else (None, None)
     deviation = stdev(numbers) if len(numbers) > 1 else None
-    return Value(mean(numbers), deviation, len(numbers), low, high, published)
+    partial = len(counted) < len(runs)
+    return Value(mean(numbers), deviation, len(numbers), low, high, published, partial=partial)
 
 
 def counts(run: RunRecord, column: Column) -> bool:

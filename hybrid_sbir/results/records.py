@@ -164,7 +164,9 @@ def _record(folder: Path, record: Any) -> RunRecord:
         record=record,
         origin=_origin(record, config),
     )
-    _ = read.versions, read.device, read.way  # what they are taken from is checked here, not when a table asks
+    # What these are taken from is checked here, not when a table asks.
+    _ = read.versions, read.device, read.way, mapping(mapping(config, "data"), "init_args")
+    _ = [mapping(mapping(record, section), "data") for section in ("validate", "test")]
     return read
 
 

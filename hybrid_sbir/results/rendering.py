@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from hybrid_sbir.results.lines import Value
 from hybrid_sbir.results.table import Heading, Row, Table
 
+_WIDE = 11  # columns that fit a line
 _PUBLISHED = "thesis"
 _DIFFERENCE = "difference"
 _LATEX = {
@@ -56,25 +57,27 @@ def comma_separated(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """Return the table in LaTeX; it needs the package booktabs."""
+    """Return the table in LaTeX; it needs the package booktabs and, to fit a wide one to the line, graphicx."""
     marked = any(row.mark for row in table.rows)
     columns = [words for heading in table.headings for words in _words(heading)]
     head = [*table.labels, "$n$", *columns, *([table.marked] if marked else [])]
+    wide = len(head) > _WIDE
     lines = [
-        r"% \usepackage{booktabs}",
+        rf"% \usepackage{{booktabs{',graphicx' if wide else ''}}}",
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{latex_text(table.title)}}}",
+        *([r"\resizebox{\linewidth}{!}{%"] if wide else []),
         rf"\begin{{tabular}}{{{'l' * len(table.labels)}{'r' * (1 + len(columns))}{'l' * marked}}}",
         r"\toprule",
         " & ".join(words if words == "$n$" else latex_text(words) for words in head) + r" \\",
         r"\midrule",
         *(_latex_row(table, row, marked) for row in table.rows),
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}" + ("}" if wide else ""),
         r"\par\smallskip",
         r"\begin{minipage}{\linewidth}\footnotesize",
-        *(latex_text(words) + r"\par" for words in table.notes),
+        *(latex_text(words) + r"\par" for words in [*table.notes, *(f"Left out: {each}" for each in table.problems)]),
         r"\end{minipage}",
         r"\end{table}",
     ]
@@ -114,6 +117,7 @@ def _own(value: Value, form: str) -> str:
     if value.mean is None:
         return ""
     words = form.format(f"{value.mean:.2f}" + ("" if value.deviation is None else f" ± {value.deviation:.2f}"))
+    words += f" (n = {value.n})" if value.partial else ""
     return words if value.low is None or value.high is None else f"{words} [{value.low:.2f}, {value.high:.2f}]"
 
 

@@ -22,14 +22,15 @@ def settings(config: dict[str, Any], backbone: str = "", activation: str = "") -
         activation: likewise.
 
     Returns:
-        Dotted name -> value in words.
+        Dotted name -> value in words; what is null is not set.
     """
     flat: dict[str, str] = {}
     for name, value in _leaves(config, ""):
         if name in _UNCOUNTED or name.endswith(_UNCOUNTED_ENDS):
             continue
-        words = str(_effective(value) if name == "trainer.callbacks" else value)
-        flat[name] = _without_row(words, backbone, activation) if ".init_args.init_" in name else words
+        value = _effective(value) if name == "trainer.callbacks" else value
+        if value is not None:
+            flat[name] = _without_row(str(value), backbone, activation) if ".init_args.init_" in name else str(value)
     return flat
 
 
