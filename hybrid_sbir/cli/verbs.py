@@ -140,7 +140,7 @@ Training is configured by files that are laid one over another, and by options o
 
 def overview() -> str:
     """Return the help of the top level."""
-    return _OVERVIEW.format(verbs="\n".join(f"  {name:14} {verb.summary}" for name, verb in VERBS.items()))
+    return _OVERVIEW.format(verbs="\n".join(f"  {name:17} {verb.summary}" for name, verb in VERBS.items()))
 
 
 def choose(words: list[str]) -> tuple[str, Verb, list[str]]:
