@@ -98,8 +98,8 @@ def _caption(run: "RetrievalRun", grid: list[GridRow], ap: np.ndarray, title: st
         what = ", ".join(row.text)
         rows.append(f"{what}: AP {row.ap:.1f}, {right} of {len(row.photos)} right, above {beaten:.0f} % of all queries")
     text = (
-        f"Each row is a query sketch with its average precision (AP, percent) and the photos that {run.name} finds first "
-        "for it, in order; a solid frame and a tick are right, a dashed frame and a cross are wrong, with the photo's "
+        f"Each row is a query sketch with its average precision (AP, percent) and the photos that {run.name} finds "
+        "first for it, in order; a solid frame and a tick are right, a dashed frame and a cross are wrong, with the photo's "
         f"class. From above: {'; '.join(rows)}."
     )
     notes = (
