@@ -14,8 +14,8 @@ export MALLOC_TRIM_THRESHOLD_ ?= -1
 # A thread that waits spins first; beside any other busy process two spinning threads hold each other up tenfold.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: help setup demo test test-slow test-gpu lint format data-tu-berlin table-4.1 train-gpu
-.PHONY: table-4.4 table-4.4-ablation bench-ops bench-gpu table-3.1 bench-loading bench-ranking clean
+.PHONY: help setup demo test test-slow test-gpu lint format data-tu-berlin data-quickdraw train-gpu tables
+.PHONY: table-4.1 table-4.2 table-4.3 table-4.4 table-4.4-ablation bench-ops bench-gpu table-3.1 bench-loading bench-ranking clean
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -99,46 +99,24 @@ $(RUN) test --config $(@D)/config.yaml
 	touch $@
 endef
 
-# ---- data: DATA is a folder of prepared data, or where an official archive lies ----
+# ---- data: DATA is a folder of prepared data, or where official archives lie (at its top or in a folder a set) ----
 DATA ?= data
-ROOT := $(if $(wildcard $(DATA)/tu_berlin/manifest.json),$(DATA),data)
-TU_BERLIN := $(ROOT)/tu_berlin/manifest.json
-TU_BERLIN_ZIP := $(firstword $(filter %.zip,$(wildcard $(DATA) $(DATA)/sketches_png.zip $(DATA)/tu_berlin/sketches_png.zip)))
+include experiments/data/rules.mk
 
-data-tu-berlin: $(TU_BERLIN)  ## prepare TU-Berlin in data/ (DATA=folder or sketches_png.zip; else it is downloaded)
-$(TU_BERLIN): | setup
-	$(if $(TU_BERLIN_ZIP),,$(RUN) data download tu_berlin --root $(ROOT))
-	$(RUN) data prepare tu_berlin $(TU_BERLIN_ZIP:%=--archive %) --root $(ROOT)
-
-# ---- Table 4.1: classification of TU-Berlin ----
+# ---- the thesis's tables: PRESET=quick|thesis, VARIANTS="resnet26-pre ...", SEEDS="0 1 2", DEVICES, OPTIONS ----
 PRESET ?= quick
 SEEDS ?= 0
-VARIANTS ?= resnet26:pre hib_patch_2_2:pre
+DEVICES ?= 1
+ACCELERATOR ?= $(if $(filter quick,$(PRESET)),cpu,auto)
 OPTIONS ?=
-TABLE_4_1 := runs/table-4.1/$(PRESET)
-TABLE_4_1_RUNS := $(foreach v,$(VARIANTS),$(foreach s,$(SEEDS),$(TABLE_4_1)/$(subst :,-,$(v))-seed$(s)))
-
-table-4.1: $(TABLE_4_1_RUNS:%=%/.done)  ## TU-Berlin top-1/top-5 beside the thesis's (PRESET=quick|thesis, VARIANTS, SEEDS, DATA)
-	$(RUN) report $(TABLE_4_1_RUNS) --reference experiments/table_4_1/thesis.csv --out $(TABLE_4_1)/table.md
-
-# A run's folder names its settings: BACKBONE-ACTIVATION-seedN.
-part = $(word $(1),$(subst -, ,$(notdir $(2))))
-$(TABLE_4_1)/%/.done: $(TU_BERLIN)
-	$(RUN) fit $(call table_4_1_options,$*) --ckpt_path last
-	$(RUN) validate $(call table_4_1_options,$*)
-	touch $@
-table_4_1_options = --config experiments/base/classification.yaml --config experiments/data/tu_berlin.yaml \
-  --config experiments/table_4_1/$(PRESET).yaml --data.init_args.root $(ROOT) --runs $(TABLE_4_1) --name $(1) \
-  --model.init_args.backbone $(call part,1,$(1)) --model.init_args.activation $(call part,2,$(1)) \
-  --seed_everything $(patsubst seed%,%,$(call part,3,$(1))) $(OPTIONS)
+include experiments/rows.mk
+include $(filter-out experiments/data/rules.mk,$(sort $(wildcard experiments/*/rules.mk)))
 
 # Packed at a shorter side of 256: sketches larger than that are shrunk before the random crop, not after it.
 EPOCHS ?= 100
 train-gpu:  ## the thesis's TU-Berlin regime at 224 x 224 for VARIANTS on a GPU, in EPOCHS
-	$(MAKE) table-4.1 PRESET=thesis OPTIONS='--trainer.accelerator gpu --trainer.max_epochs $(EPOCHS) --data.init_args.num_workers 12 --data.init_args.pack data/packed'
-
-# ---- Table 4.4: retrieval ----
-include experiments/table_4_4/rules.mk
+	$(MAKE) table-4.1 PRESET=thesis ACCELERATOR=gpu \
+	  OPTIONS='--trainer.max_epochs $(EPOCHS) --data.init_args.num_workers 12 --data.init_args.pack data/packed'
 
 # ---- measurements: on a GPU where there is one; DEVICE=cpu|cuda|cuda:N chooses ----
 DEVICE ?=
