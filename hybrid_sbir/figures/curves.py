@@ -55,7 +55,8 @@ def curves(
     drawn, notes = _gathered(found, plan)
     first = next((row for row in plan.reference if any(row in own for own in drawn.values())), None)
     panels = [panel for panel in plan.panels if any(row in drawn[panel.score] for row in panel.rows)]
-    notes = [*_missing(plan, drawn, first), *notes, *regime_notes(found), *problems]
+    thesis = [f"the thesis: {plan.thesis}"] if plan.thesis else []
+    notes = [*_missing(plan, drawn, first), *notes, *regime_notes(found), *thesis, *problems]
     if not panels:
         raise ValueError(f"no curve to draw: {'; '.join(dict.fromkeys(notes))}")
     columns = 2 if width == "page" and len(panels) > 1 else 1

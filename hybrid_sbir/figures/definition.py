@@ -11,7 +11,7 @@ import yaml
 from hybrid_sbir.figures.names import FAMILIES, family
 from hybrid_sbir.figures.paper import STROKES
 
-_KEYS = {"title", "text", "score", "axis", "reference", "panels"}
+_KEYS = {"title", "text", "thesis", "score", "axis", "reference", "panels"}
 _PANEL_KEYS = {"title", "rows", "score", "axis"}
 
 
@@ -39,18 +39,20 @@ class Definition:
     Attributes:
         title: of the figure.
         text: what the figure shows; empty for a sentence about the scores.
+        thesis: how the thesis trained, for the caption of a cut regime; may be empty.
         reference: rows of which the first that was run is repeated in every panel.
         panels: in reading order.
     """
 
     title: str
     text: str
+    thesis: str
     reference: tuple[str, ...]
     panels: tuple[Panel, ...]
 
 
 def read_definition(path: Path) -> Definition:
-    """Read a figure's definition: ``title``, ``text``, ``score``, ``axis``, ``reference`` and ``panels``.
+    """Read a figure's definition: ``title``, ``score``, ``panels``; ``text``, ``thesis``, ``axis`` and ``reference`` may be.
 
     Each panel has ``title`` and ``rows``, and may have its own ``score`` and ``axis``.
 
@@ -66,7 +68,8 @@ def read_definition(path: Path) -> Definition:
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise ValueError(f"{path}: no definition of a figure ({error})") from error
     reference = tuple(map(str, content.get("reference") or ()))
-    return Definition(str(content["title"]), str(content.get("text") or ""), reference, panels)
+    text, thesis = (str(content.get(key) or "").strip() for key in ("text", "thesis"))
+    return Definition(str(content["title"]), text, thesis, reference, panels)
 
 
 def _panel(content: Any, shared: dict[str, str]) -> Panel:
@@ -91,7 +94,9 @@ def arranged(rows: Sequence[str], score: str, reference: tuple[str, ...], title:
     if len(shown) > len(STROKES):
         groups = {name.capitalize(): [row for row in shown if family(row) == name] for name in FAMILIES}
     panels = [panel for name, own in groups.items() for panel in _split(name, own, score)]
-    return Definition(title or f"{axis_of(score).removesuffix(', %')} over the epochs", "", reference, tuple(panels))
+    return Definition(
+        title or f"{axis_of(score).removesuffix(', %')} over the epochs", "", "", reference, tuple(panels)
+    )
 
 
 def _split(name: str, rows: Sequence[str], score: str) -> list[Panel]:

@@ -99,8 +99,8 @@ def _caption(run: "RetrievalRun", grid: list[GridRow], ap: np.ndarray, title: st
         rows.append(f"{what}: AP {row.ap:.1f}, {right} of {len(row.photos)} right, above {beaten:.0f} % of all queries")
     text = (
         f"Each row is a query sketch with its average precision (AP, percent) and the photos that {run.name} finds "
-        "first for it, in order; a solid frame and a tick are right, a dashed frame and a cross are wrong, with the photo's "
-        f"class. From above: {'; '.join(rows)}."
+        "first for it, in order; a solid frame and a tick are right, a dashed frame and a cross are wrong, with the "
+        f"photo's class. From above: {'; '.join(rows)}."
     )
     notes = (
         f"{len(grid)} of the {len(run.shown)} queries with pictures, from the best AP to the worst, evenly by rank",
