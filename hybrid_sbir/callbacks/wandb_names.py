@@ -4,7 +4,7 @@ Runs of a table lie in ``.../table-4.1/PRESET/ROW-seedN``, those of a stage in a
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,13 @@ class RunNames:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def name_run(folder: Path, config: Mapping[str, Any] | None = None) -> RunNames:
+def name_run(folder: Path, config: Mapping[str, Any] | None = None, more: Sequence[str] = ()) -> RunNames:
     """Name the run in ``folder``.
 
     Args:
         folder: of the run, RUNS/NAME.
         config: the command line's whole configuration; without it only the folder speaks.
+        more: further tags.
     """
     config = config or {}
     model = (config.get("model") or {}).get("init_args") or {}
@@ -52,7 +53,7 @@ def name_run(folder: Path, config: Mapping[str, Any] | None = None) -> RunNames:
     name = facts["row"] if seed is None else f"{facts['row']}-seed{seed}"
     if facts.get("stage"):
         name = f"{name}/{facts['stage']}"
-    shown = (facts.get(key) for key in ("activation", "data", "preset", "recipe", "stage"))
+    shown = [*(facts.get(key) for key in ("activation", "data", "preset", "recipe", "stage")), *more]
     tags = tuple(dict.fromkeys(str(word)[:_LONGEST] for word in shown if word))
     group = facts.get("table") or (folder.parent.name if folder.parent.name not in ("runs", "") else None)
     return RunNames(group, facts["row"], name, tags, {key: value for key, value in facts.items() if value is not None})

@@ -17,6 +17,7 @@ from hybrid_sbir.durable import write_durably
 
 _LETTERS = string.ascii_lowercase + string.digits
 _MEMORY = "wandb_run.json"
+_COPIES = "WANDB_DATA_DIR"
 _SECONDS = 30.0  # for W&B's service, or its server, to answer
 
 
@@ -132,16 +133,24 @@ class WandbRun:
         with self.guard("closing"):
             if run is not None:
                 run.finish(exit_code=exit_code)
+        if os.environ.get(_COPIES) == str((self.folder / "wandb").resolve()):
+            del os.environ[_COPIES]
 
     @contextmanager
-    def guard(self, what: str) -> Iterator[None]:
-        """Turn an exception into one warning, after which nothing more is tried; the training knows nothing of it."""
+    def guard(self, what: str, harmless: bool = False) -> Iterator[None]:
+        """Turn an exception into a warning, after which nothing more is tried; the training knows nothing of it.
+
+        Args:
+            what: failed.
+            harmless: whether W&B itself is unharmed by it, and what follows is tried nevertheless.
+        """
         if self.broken:
             self._run = None
         try:
             yield
         except Exception as error:
-            self.broken, self._run = True, None
+            if not harmless:
+                self.broken, self._run = True, None
             rank_zero_warn(
                 f"W&B: {what} failed ({type(error).__name__}: {error}); the run goes on without it. metrics.csv and "
                 "metrics.json have every value"
@@ -154,7 +163,7 @@ class WandbRun:
         place = self.folder / "wandb"
         place.mkdir(parents=True, exist_ok=True)
         # Copies for uploads would otherwise lie in the home folder, for good.
-        os.environ.setdefault("WANDB_DATA_DIR", str(place.resolve()))
+        os.environ.setdefault(_COPIES, str(place.resolve()))
         about: dict[str, Any] = {"group": names.group, "job_type": names.job_type, "name": names.name}
         about |= {"project": self.project, "entity": self.entity, "tags": list(names.tags)}
         try:
@@ -164,6 +173,7 @@ class WandbRun:
             if offline:
                 raise
             rank_zero_warn(f"W&B cannot be reached ({error}); the run is written to {place}, `wandb sync` uploads it")
+            wandb.teardown()  # its service still holds the run's id
             return self._init(names, offline=True)
 
 
