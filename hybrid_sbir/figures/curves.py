@@ -96,8 +96,10 @@ def _gathered(runs: Sequence[RunRecord], plan: Definition) -> tuple[Drawn, list[
     drawn: Drawn = {}
     notes: list[str] = []
     for score in dict.fromkeys(panel.score for panel in plan.panels):
-        rows = {row for panel in plan.panels if panel.score == score for row in panel.rows} | set(plan.reference)
-        drawn[score], more = gather([run for run in runs if run.row in rows], score)
+        rows = dict.fromkeys(row for panel in plan.panels if panel.score == score for row in panel.rows)
+        rows |= dict.fromkeys(plan.reference)
+        series, more = gather([run for run in runs if run.row in rows], score)
+        drawn[score] = {row: series[row] for row in rows if row in series}
         notes += more
     return drawn, notes
 

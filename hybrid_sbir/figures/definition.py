@@ -52,9 +52,9 @@ class Definition:
 
 
 def read_definition(path: Path) -> Definition:
-    """Read a figure's definition: ``title``, ``score``, ``panels``; ``text``, ``thesis``, ``axis`` and ``reference`` may be.
+    """Read a figure's definition: ``title``, ``score`` and ``panels``, each with ``title`` and ``rows``.
 
-    Each panel has ``title`` and ``rows``, and may have its own ``score`` and ``axis``.
+    ``text``, ``thesis``, ``axis`` and ``reference`` may be there. A panel may have its own ``score`` and ``axis``.
 
     Raises:
         ValueError: if it is none; says what is wrong.
