@@ -7,10 +7,12 @@ table_file = experiments/table_$(subst .,_,$(1))/$(2)
 
 # ---- the choice: VARIANTS by the names in table.yaml; without them the preset's ----
 asked = $(filter $(foreach verb,table- plan- rows-,$(verb)$(1)) $(2),$(MAKECMDGOALS))
-known_rows = $(shell awk '/^[a-z]+:/ {inside = /^rows:/} inside && /^ *- / {print $$2}' $(call table_file,$(1),table.yaml))
+# $(1): the table, $(2): table, or ablation
+known_rows = $(shell awk '/^[a-z]+:/ {inside = /^rows:/} inside && /^ *- / {print $$2}' $(call table_file,$(1),$(2).yaml))
 repeated = $(foreach word,$(sort $(1)),$(if $(word 2,$(filter $(word),$(1))),$(word)))
-# $(1): the table, $(2): the preset's rows where not all. Only a table that is asked for by name complains.
-rows_of = $(call with_seeds,$(call choose,$(call known_rows,$(1)),$(2),$(call asked,$(1))))
+# The preset's rows: PRESET_rows.txt beside table.yaml, else all. Only a table that is asked for by name complains.
+preset_rows = $(shell cat $(wildcard $(call table_file,$(1),$(PRESET)_rows.txt)) </dev/null)
+rows_of = $(call with_seeds,$(call choose,$(call known_rows,$(1),table),$(call preset_rows,$(1)),$(call asked,$(1))))
 choose = $(if $(filter undefined,$(origin VARIANTS)),$(or $(2),$(1)),$(if $(3),$(call check_variants,$(1)))$(filter $(1),$(subst :,-,$(VARIANTS))))
 check_variants = $(if $(strip $(VARIANTS)),,$(error VARIANTS is empty; leave it out, or choose from: $(1)))\
 $(foreach v,$(call repeated,$(VARIANTS)),$(error VARIANTS has $(v) twice))\

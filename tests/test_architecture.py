@@ -30,6 +30,7 @@ ROOMS = {
     "tasks": {"batch", "losses", "metrics", "models", "checkpoint_io", "retrieval"},
     "attention": {"models", "data", "durable", "checkpoint_io", "tasks"},  # tasks: whose checkpoints it reads
     "cli": {"callbacks", "checkpoint_io", "data", "tasks", "durable"},
+    "planning": {"callbacks", "cli", "results"},
 }
 
 

@@ -1,8 +1,6 @@
 # Table 4.1: a run a row and seed, a file target each.
 T41_RUNS := runs/table-4.1/$(PRESET)
-T41_QUICK := $(addsuffix -pre,resnet26 resnet26_nl san10_pair san10_patch hib_pair_2_2 hib_patch_2_2 hib_patch_2_2_nl hib_nl_2_2) \
-  $(addsuffix -post,resnet26 hib_patch_2_2)
-T41_ROWS := $(call rows_of,4.1,$(if $(filter quick,$(PRESET)),$(T41_QUICK)))
+T41_ROWS := $(call rows_of,4.1)
 
 table-4.1: $(T41_ROWS:%=$(T41_RUNS)/%/.done)  ## classification of TU-Berlin: top-1, top-5 beside the thesis's
 	$(call report,4.1,$(T41_RUNS))

@@ -1,6 +1,6 @@
 # Table 4.2: a run a row and seed, a file target each. Its classifiers are what Table 4.3 retrieves with.
 T42_RUNS := runs/table-4.2/$(PRESET)
-T42_ROWS := $(call rows_of,4.2,$(if $(filter quick,$(PRESET)),$(T41_QUICK)))
+T42_ROWS := $(call rows_of,4.2)
 
 table-4.2: $(T42_ROWS:%=$(T42_RUNS)/%/.done)  ## classification of Mini-QuickDraw: top-1, top-5 beside the thesis's
 	$(call report,4.2,$(T42_RUNS))

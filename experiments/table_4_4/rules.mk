@@ -3,10 +3,9 @@
 # switches/ that is laid over the thesis's recipe (the ablation). The seed is that of stages 2 and 3.
 T44 := experiments/table_4_4
 T44_RUNS := runs/table-4.4/$(PRESET)
-T44_QUICK := $(foreach b,resnet26 hib_patch_2_2_nl,$(foreach i,pretrained scratch,$(foreach r,thesis modern,$(b)-$(i)-$(r))))
-ROWS ?= $(call rows_of,4.4,$(if $(filter quick,$(PRESET)),$(T44_QUICK)))
+ROWS ?= $(call rows_of,4.4)
 # The last switch makes the modern recipe.
-ABLATION ?= $(foreach n,thesis 01 02 03 04 05 06 07 08 09 10 11 modern,resnet26-pretrained-$(n)-seed0)
+ABLATION ?= $(call with_seeds,$(call choose,$(call known_rows,4.4,ablation),,$(call asked,4.4-ablation)))
 T44_OPTIONS ?=
 t44_fit = $(RUN) fit $(1) --runs $(T44_RUNS) --name $(2) $(T44_OPTIONS) --ckpt_path last
 

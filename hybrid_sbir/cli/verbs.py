@@ -105,6 +105,8 @@ VERBS = {
     "bench models": Verb("measure backbones beside ResNet26", "hybrid_sbir.bench.model_bench:models"),
     "bench table": Verb("print measured backbones beside the thesis's numbers", "hybrid_sbir.bench.table:tabulate"),
     "convert": Verb("turn a published checkpoint into one of this package", "hybrid_sbir.models.weights:convert"),
+    "rows": Verb("list a table's rows as commands for several machines", "hybrid_sbir.planning.rows:rows"),
+    "plan": Verb("estimate what a table will cost here, from a few real steps", "hybrid_sbir.planning.plan:plan"),
     "report": Verb("print runs beside the thesis's numbers", "hybrid_sbir.results.report:report"),
     "keep": Verb("copy finished runs' results into the repository", "hybrid_sbir.results.keeping:keep"),
     "gallery": Verb("draw a page of predictions, or of photos found", "hybrid_sbir.results.gallery:gallery"),
