@@ -1,10 +1,12 @@
 """The page that an attention picture is laid out on: places in inches, words, and what the marks mean."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from hybrid_sbir.attention.footprint import Footprint
 from hybrid_sbir.attention.panels import DARK
 
-SIDE, TITLE = 1.18, 0.22  # inches of a panel's side, and of its title
+SIDE, TITLE = 1.05, 0.22  # inches of a panel's side, and of its title
 
 
 class Page:
@@ -27,27 +29,27 @@ class Page:
         weight = "bold" if bold else "normal"
         self.figure.text(left / self.size[0], y, text, fontsize=8, va="top", weight=weight, linespacing=1.35)
 
-    def legend(self, left: float, caption: str) -> None:
-        """What the marks mean, and the picture's own words above it."""
-        from matplotlib.lines import Line2D
-
-        frame: dict[str, Any] = {
-            "marker": "s",
-            "markersize": 8,
-            "markerfacecolor": "none",
-            "linestyle": "none",
-            "color": DARK,
-        }
-        marks = [
-            Line2D([], [], **frame, label="the position's cell in the block's map"),
-            Line2D([], [], color=DARK, linestyle=(0, (4, 2)), label="its footprint"),
-            Line2D(
-                [], [], **{**frame, "marker": "o", "markersize": 5}, label="neighbours beyond the border fall here too"
-            ),
-            Line2D([], [], color=DARK, marker="_", markersize=6, linestyle="none", label="negative weight"),
-        ]
+    def legend(self, left: float, caption: str, several: Sequence[Footprint]) -> None:
+        """What the marks mean, as far as there are any, and the picture's own words above it."""
         top = 1 - (TITLE - 0.06) / self.size[1]
         self.figure.legend(
-            handles=marks, title=caption, loc="upper left", bbox_to_anchor=(left / self.size[0], top), fontsize=8,
-            title_fontsize=8, frameon=False, alignment="left", borderpad=0, handlelength=1.8, labelspacing=0.35,
+            handles=_marks(several), title=caption, loc="upper left", bbox_to_anchor=(left / self.size[0], top),
+            fontsize=8, title_fontsize=8, frameon=False, alignment="left", borderpad=0, handlelength=1.8,
+            labelspacing=0.35,
         )  # fmt: skip
+
+
+def _marks(several: Sequence[Footprint]) -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    frame: dict[str, Any] = {"marker": "s", "markersize": 8, "markerfacecolor": "none", "color": DARK}
+    bare: dict[str, Any] = {"linestyle": "none"}
+    marks = [Line2D([], [], **frame, **bare, label="the position's cell in the block's map")]
+    if any(each.kind != "non-local" for each in several):
+        marks.append(Line2D([], [], color=DARK, linestyle=(0, (4, 2)), label="its footprint"))
+    if any(each.outside.any() for each in several):
+        circle = {**frame, **bare, "marker": "o", "markersize": 5}
+        marks.append(Line2D([], [], **circle, label="neighbours beyond the border fall here too"))
+    if any(each.law.signed for each in several):
+        marks.append(Line2D([], [], color=DARK, marker="_", markersize=6, **bare, label="negative weight"))
+    return marks

@@ -17,7 +17,7 @@ from hybrid_sbir.durable import write_durably
 
 FORMATS = (".png", ".svg", ".pdf")
 _DPI = 200
-_WORDS, _SCALE, _GAP = 1.27, 0.48, 0.08  # inches; with three groups as wide as a page of text
+_WORDS, _SCALE, _LAST_SCALE, _GAP = 1.2, 0.56, 0.46, 0.07  # inches; with three groups a page's 170 mm
 _BAR = 0.07  # of a scale's inches
 _GROUPS = 3  # are shown where none is named
 
@@ -68,13 +68,13 @@ def draw(
     figure_class = _figure_class()
     chosen = [strongest_groups(each) if groups is None else _own(each, groups) for each in several]
     columns = max(map(len, chosen))
-    width = _WORDS + SIDE + _SCALE + columns * (SIDE + _GAP) + (_SCALE if columns else 0)
+    width = _WORDS + SIDE + _SCALE + columns * (SIDE + _GAP) + (_LAST_SCALE if columns else 0)
     tall = SIDE + TITLE + _GAP
     figure = figure_class(figsize=(max(width, 5.2), tall * (len(several) + 1)), dpi=_DPI)
     page = Page(figure, tall)
     draw_image(page.axes(0, _WORDS, SIDE), pixels, at)
-    page.words(0, 0.05, "what the model sees", bold=True)
-    page.legend(_WORDS + SIDE + 0.15, caption)
+    page.words(0, 0.05, "what the\nmodel sees", bold=True)
+    page.legend(_WORDS + SIDE + 0.15, caption, several)
     grey = grey_levels(pixels)
     for row, (footprint, shown) in enumerate(zip(several, chosen, strict=True), 1):
         _row(page, row, footprint, shown, grey)
@@ -93,7 +93,7 @@ def save(figure: Any, out: Path) -> None:
     undated = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     kind = out.suffix.lower()
     content = BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "hybrid_sbir", "svg.fonttype": "none", "pdf.fonttype": 42}):
+    with matplotlib.rc_context({"svg.hashsalt": "hybrid_sbir", "svg.fonttype": "path", "pdf.fonttype": 42}):
         figure.savefig(content, format=kind[1:], dpi=_DPI, metadata=undated[kind])
     out.parent.mkdir(parents=True, exist_ok=True)
     write_durably(out, content.getvalue())

@@ -56,7 +56,10 @@ def load_model(path: Path) -> TrainedModel:
 
 def run_name(file: Path) -> str:
     """Return how a picture calls a model: a checkpoint by its run's folder, another file by its own name."""
-    return file.resolve().parent.parent.name if file.parent.name == "checkpoints" else file.name
+    if file.parent.name != "checkpoints":
+        return file.name
+    run = file.resolve().parent.parent
+    return f"{run.parent.name}/{run.name}" if run.name.startswith("stage") else run.name
 
 
 def _best_in(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""One position's weights on the map: they give the block's own output there, border included, and sit where they should."""
+"""One position's weights on the map: they give the block's own output there, borders included."""
 
 import pytest
 import torch
@@ -71,7 +71,7 @@ def test_reflection_is_that_of_the_operators():
 
 
 def seeker(kernel_size=7):
-    """A network that looks for ink: 1x1 entry, a pool, and a pairwise block whose weights grow with its first channel."""
+    """A network that looks for ink: 1x1 entry, a pool, a pairwise block whose weights grow with channel 0."""
     model = Backbone(
         BackboneSpec([StageSpec("san", 32, 0), StageSpec("san", 32, 1, "pairwise", kernel_size)], "linear"),
         in_channels=1, stem_width=32,
@@ -126,7 +126,10 @@ def test_classifiers_and_each_of_two_branches_are_looked_into():
         ({"cell": (4, 0), "blocks": ["4.1"]}, r"cell \(4, 0\) is outside of block 4.1's map of 2 x 2"),
         ({}, "either in pixels"),
         ({"at": (3, 3), "cell": (0, 0)}, "either in pixels"),
-        ({"at": (3, 3), "blocks": ["3.2", "2.1"]}, r"no attention block 3\.2; there are .*2\.1 \(non-local\), 2\.2 \(pair"),
+        (
+            {"at": (3, 3), "blocks": ["3.2", "2.1"]},
+            r"no attention block 3\.2; there are .*2\.1 \(non-local\), 2\.2 \(pair",
+        ),
     ],
 )
 def test_what_is_not_there_is_refused_with_what_is(settings, words):
@@ -137,7 +140,7 @@ def test_what_is_not_there_is_refused_with_what_is(settings, words):
 def test_models_without_attention_small_images_and_training_are_refused():
     with pytest.raises(ValueError, match=r"no attention block.*its stages are resnet.*hib_\*"):
         footprints(create_backbone("resnet26", width=0.125).eval(), image(side=64), (3, 3))
-    with pytest.raises(ValueError, match="12 x 12 pixels is 1 x 1 at stage 3.*use at least 31 x 31"):
+    with pytest.raises(ValueError, match=r"12 x 12 pixels is 1 x 1 at stage 3.*use at least 31 x 31"):
         footprints(mixed(), image(side=12), (3, 3))
     with pytest.raises(ValueError, match="training mode"):
         footprints(mixed().train(), image(), (3, 3))

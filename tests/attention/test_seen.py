@@ -19,9 +19,9 @@ def test_a_dot_is_where_the_position_is(tmp_path, name, size, dot):
     Image.fromarray(sheet).save(tmp_path / "dot.png")
     seen = look_at(tmp_path / "dot.png", preset(name, 64, 3), dot)
     ink = 255 - seen.pixels.astype(float)
-    ink[seen.pixels == 0] *= np.abs(np.indices(ink.shape) - np.array(seen.at[::-1])[:, None, None]).max(0)[
-        seen.pixels == 0
-    ] < 12  # black borders are no ink
+    ink[seen.pixels == 0] *= (
+        np.abs(np.indices(ink.shape) - np.array(seen.at[::-1])[:, None, None]).max(0)[seen.pixels == 0] < 12
+    )  # black borders are no ink
     y, x = np.indices(ink.shape)
     assert ((x * ink).sum() / ink.sum(), (y * ink).sum() / ink.sum()) == pytest.approx(seen.at, abs=0.35)
     assert seen.tensor.shape == (3, 64, 64)
@@ -34,7 +34,7 @@ def test_positions_outside_or_cut_off_and_random_presets_are_refused(tmp_path):
     photo = tmp_path / "photo.png"
     with pytest.raises(ValueError, match="300 x 200 pixels: give x from 0 to 299 and y from 0 to 199"):
         look_at(photo, preset("photo_eval", 64), (300, 3))
-    with pytest.raises(ValueError, match="is cut off before the model sees the image.*the middle 64 x 64 pixels"):
+    with pytest.raises(ValueError, match=r"is cut off before the model sees the image.*the middle 64 x 64 pixels"):
         look_at(photo, preset("photo_eval", 64), (2, 100))
     assert look_at(photo, preset("photo_square_eval", 64), (2, 100)).at == pytest.approx((0.033, 31.94), abs=0.3)
     with pytest.raises(ValueError, match="crops at random"):

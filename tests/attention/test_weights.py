@@ -14,7 +14,9 @@ from hybrid_sbir.models.resnet import Bottleneck
 from hybrid_sbir.models.san import SANBlock
 from tests.attention.networks import unsettle
 
-FORMS = ["dot", "gaussian", "embedded", "concatenation"] if "form" in inspect.signature(NonLocalBlock).parameters else []
+FORMS = (
+    ["dot", "gaussian", "embedded", "concatenation"] if "form" in inspect.signature(NonLocalBlock).parameters else []
+)
 
 
 def close(mine, theirs):
