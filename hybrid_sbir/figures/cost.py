@@ -38,7 +38,7 @@ def cost(
         out: the figure, .svg, .png or .pdf; SVG, PNG and a caption are written in any case, older ones replaced.
         score: a name in metrics.json or a column; by default test mAP, validation top-1 or mAP, whichever is there.
         work: time of inference or of a training step.
-        only: rows whose names match this pattern: ``'*-pre'``.
+        only: rows whose names match one of these patterns: ``'*-pre'``, ``'*-thesis *-modern'``.
         dtype: type of the measured rows.
         width: of a page's text (170 mm) or a column (84 mm, with numbers instead of names).
         title: of the figure.

@@ -56,7 +56,7 @@ def read_scores(paths: Sequence[Path], score: str | None, only: str) -> Scores:
     Args:
         paths: folders of runs, or CSV files; not both.
         score: a name in metrics.json, or a column; by default test mAP, validation top-1 or mAP, whichever is there.
-        only: rows whose names match this pattern, shell-style.
+        only: rows whose names match one of these patterns, shell-style, with spaces between.
 
     Raises:
         ValueError: if there is no such score.
@@ -77,7 +77,7 @@ def _published(paths: Sequence[Path], score: str | None, only: str) -> Scores:
     column = (score or _first(columns, ("map", "top1"))).rpartition("/")[2]
     if column not in columns:
         raise ValueError(f"{paths[0]} has no column {column!r}; --score can be {', '.join(columns) or 'none'}")
-    found = [(_row_name(row), row[column]) for row in rows if fnmatch(_row_name(row), only)]
+    found = [(_row_name(row), row[column]) for row in rows if _fits(_row_name(row), only)]
     try:
         scored = [Scored(name, name.partition("-")[0], *3 * (float(value),), 0) for name, value in found if value]
     except ValueError as error:
@@ -87,6 +87,10 @@ def _published(paths: Sequence[Path], score: str | None, only: str) -> Scores:
     return Scores(column, tuple(scored), (), notes)
 
 
+def _fits(row: str, only: str) -> bool:
+    return any(fnmatch(row, pattern) for pattern in only.split())
+
+
 def _row_name(row: dict[str, str]) -> str:
     """A table's rows are named, or told by backbone and activation."""
     return row.get("row") or f"{row.get('backbone')}-{row.get('activation')}"
@@ -94,7 +98,7 @@ def _row_name(row: dict[str, str]) -> str:
 
 def _run(paths: Sequence[Path], score: str | None, only: str) -> Scores:
     runs, problems = read_runs(paths)
-    runs = [run for run in runs if fnmatch(run.row, only)]
+    runs = [run for run in runs if _fits(run.row, only)]
     names = sorted({name for run in runs for name in run.scores})
     wanted = score or _first(names, _ORDER)
     rows: dict[str, dict[int, RunRecord]] = defaultdict(dict)
