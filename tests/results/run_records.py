@@ -89,7 +89,7 @@ def write_definition(folder, reference=None, **changes):
         content["reference"] = "thesis.csv"
         (folder / "thesis.csv").write_text(reference)
     path = folder / "table.yaml"
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
     return path
 
 
