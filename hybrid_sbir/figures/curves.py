@@ -10,9 +10,10 @@ from hybrid_sbir.figures.files import Caption, check_out, write_figure
 from hybrid_sbir.figures.names import print_names
 from hybrid_sbir.figures.panels import draw_curves, height
 from hybrid_sbir.figures.paper import Width, sheet
+from hybrid_sbir.figures.reading import read
 from hybrid_sbir.figures.regime import regime_notes
 from hybrid_sbir.figures.series import Series, gather
-from hybrid_sbir.results.records import RunRecord, read_runs
+from hybrid_sbir.results.records import RunRecord
 
 Drawn = dict[str, dict[str, Series]]  # score -> row -> its curve
 
@@ -47,7 +48,7 @@ def curves(
         OSError: a file cannot be read or written.
     """
     out = check_out(out)
-    found, problems = read_runs(runs)
+    found, problems = read(runs)
     if not found:
         raise ValueError("\n".join(problems) or "no runs given; name at least one run's folder")
     plan = _plan(found, definition, score, (reference,) if reference else (), title)

@@ -8,39 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hybrid_sbir.figures.boxes import Box, Line, Point, crosses, lead, through
 from hybrid_sbir.figures.paper import GREY, TYPE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Point = tuple[float, float]
-Line = tuple[Point, Point]
-
-_RINGS = (5.0, 9.0, 14.0, 20.0, 28.0, 38.0, 50.0, 64.0)  # points between a marker's centre and a label
+_RINGS = (0.8, 1.5, 2.3, 3.3, 4.7, 6.3, 8.3, 11.0)  # between a marker's centre and a label, in sides of a marker
 _ANGLES = 24
 _ROUNDS = 6
+_CROSSED = 90.0  # pixels further off that a label goes rather than let a line run through it
 _AIR = 1.5  # pixels around a label
 _LED = 10.0  # points; a label further away is led to
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle."""
-
-    left: float
-    bottom: float
-    right: float
-    top: float
-
-    def overlap(self, other: "Box") -> float:
-        """The area that both cover."""
-        wide = min(self.right, other.right) - max(self.left, other.left)
-        high = min(self.top, other.top) - max(self.bottom, other.bottom)
-        return wide * high if wide > 0 and high > 0 else 0.0
-
-    def outside(self, frame: "Box") -> float:
-        """The area beyond a frame."""
-        return (self.right - self.left) * (self.top - self.bottom) - self.overlap(frame)
 
 
 def place(
@@ -62,47 +41,71 @@ def place(
         A box a point, P.
     """
     dots = [Box(x - dot / 2, y - dot / 2, x + dot / 2, y + dot / 2) for x, y in points]
-    options = [_options(point, size) for point, size in zip(points, sizes, strict=True)]
+    options = [_options(point, size, dot) for point, size in zip(points, sizes, strict=True)]
+    numbers = range(len(points))
+    orders = (
+        list(numbers),
+        sorted(numbers, key=lambda n: points[n]),
+        sorted(numbers, key=lambda n: (-points[n][1], points[n][0])),
+        sorted(numbers, key=lambda n: (-sum(math.dist(points[n], other) < 8 * dot for other in points), points[n])),
+    )
+    tried = [_settled(order, points, options, dots, frame, drawn) for order in orders]
+    return min(tried, key=lambda one: one[0])[1]
+
+
+def _settled(
+    order: Sequence[int],
+    points: Sequence[Point],
+    options: Sequence[Sequence[tuple[Box, float]]],
+    dots: Sequence[Box],
+    frame: Box,
+    drawn: Sequence[Line],
+) -> tuple[float, list[Box]]:
+    """Choose in an order until nothing moves; what it costs in all, and the boxes."""
     chosen = [boxes[0][0] for boxes in options]
+    costs = [0.0] * len(points)
     for _ in range(_ROUNDS):
         before = list(chosen)
-        for number, boxes in enumerate(options):
+        for number in order:
             others = [n for n in range(len(points)) if n != number]
-            leads = [_lead(points[n], chosen[n]) for n in others]
-            scene = _Scene(dots, [chosen[n] for n in others], [dots[n] for n in others], leads, drawn, frame)
-            chosen[number] = _cheapest(boxes, points[number], scene)
+            leads = [lead(points[n], chosen[n]) for n in others]
+            scene = _Scene([chosen[n] for n in others], dots[number], [dots[n] for n in others], leads, drawn, frame)
+            chosen[number], costs[number] = _cheapest(options[number], points[number], scene)
         if chosen == before:
             break
-    return chosen
+    return sum(costs), chosen
 
 
 @dataclass(frozen=True)
 class _Scene:
-    """What stands around one label: markers, the others' labels, markers and leads, lines of the drawing, the frame."""
+    """What stands around one label: the others' labels, its marker and theirs, their leads, lines of the drawing."""
 
-    dots: Sequence[Box]
     labels: Sequence[Box]
+    own: Box
     others: Sequence[Box]
     leads: Sequence[Line]
     drawn: Sequence[Line]
     frame: Box
 
     def hidden(self, box: Box) -> float:
-        """The area of what a label here would hide, or hang out."""
-        return box.outside(self.frame) + sum(box.overlap(other) for other in (*self.dots, *self.labels))
+        """The area of what a label would hide or hang out; beside another's marker it would be taken for its name."""
+        hides = sum(box.overlap(other) for other in (*self.labels, self.own, *self.others))
+        air = 0.7 * (self.own.right - self.own.left)
+        wide = Box(box.left - air, box.bottom, box.right + air, box.top)
+        return box.outside(self.frame) + hides + 0.05 * sum(wide.overlap(other) for other in self.others)
 
-    def crossed(self, box: Box, lead: Line) -> int:
+    def crossed(self, box: Box, own: Line) -> int:
         """How many lines run through the label, and things the line to it runs through."""
-        through = sum(_through(line, box) for line in (*self.leads, *self.drawn))
-        led = sum(_crosses(lead, line) for line in self.leads)
-        return through + led + sum(_through(lead, other) for other in (*self.labels, *self.others))
+        ran = sum(through(line, box) for line in (*self.leads, *self.drawn))
+        led = sum(crosses(own, line) for line in self.leads)
+        return ran + led + sum(through(own, other) for other in (*self.labels, *self.others))
 
 
-def _options(point: Point, size: tuple[float, float]) -> list[tuple[Box, float]]:
+def _options(point: Point, size: tuple[float, float], dot: float) -> list[tuple[Box, float]]:
     """Boxes around a point, the nearest first, and how far each is."""
     wide, high = size[0] + 2 * _AIR, size[1] + 2 * _AIR
     boxes = []
-    for ring in _RINGS:
+    for ring in (dot * times for times in _RINGS):
         for step in range(_ANGLES):
             angle = 2 * math.pi * step / _ANGLES
             x, y = point[0] + ring * math.cos(angle), point[1] + ring * math.sin(angle)
@@ -112,7 +115,7 @@ def _options(point: Point, size: tuple[float, float]) -> list[tuple[Box, float]]
     return boxes
 
 
-def _cheapest(options: Sequence[tuple[Box, float]], point: Point, scene: _Scene) -> Box:
+def _cheapest(options: Sequence[tuple[Box, float]], point: Point, scene: _Scene) -> tuple[Box, float]:
     """The option that costs least; the options come nearest first, so that the far ones are seldom looked at."""
     best, least = options[0][0], math.inf
     for box, distance in options:
@@ -120,39 +123,10 @@ def _cheapest(options: Sequence[tuple[Box, float]], point: Point, scene: _Scene)
             break
         cost = distance + 10 * scene.hidden(box)
         if cost < least:
-            cost += 60 * scene.crossed(box, _lead(point, box))
+            cost += _CROSSED * scene.crossed(box, lead(point, box))
         if cost < least:
             best, least = box, cost
-    return best
-
-
-def _lead(point: Point, box: Box) -> Line:
-    """The line from a point to the nearest place of its label."""
-    x = min(max(point[0], box.left), box.right)
-    y = min(max(point[1], box.bottom), box.top)
-    return point, (x, y)
-
-
-def _crosses(one: Line, other: Line) -> bool:
-    def side(a: Point, b: Point, c: Point) -> float:
-        return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-
-    (a, b), (c, d) = one, other
-    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
-
-
-def _through(line: Line, box: Box) -> bool:
-    """Whether a line runs through a box: what is left of it when it is cut at the four sides (Liang and Barsky)."""
-    (x0, y0), (x1, y1) = line
-    begin, end = 0.0, 1.0
-    for start, step, low, high in ((x0, x1 - x0, box.left, box.right), (y0, y1 - y0, box.bottom, box.top)):
-        if step == 0:
-            if not low < start < high:
-                return False
-            continue
-        near, far = sorted(((low - start) / step, (high - start) / step))
-        begin, end = max(begin, near), min(end, far)
-    return begin < end
+    return best, least
 
 
 def label(
@@ -181,7 +155,7 @@ def label(
     for text, weight, point, pixel, box in zip(texts, weights, points, at, boxes, strict=True):
         corner = ((box.left + _AIR - pixel[0]) / scale, (box.bottom + _AIR - pixel[1]) / scale)
         axis.annotate(text, point, corner, textcoords="offset points", va="bottom", fontweight=weight, fontsize=TYPE)
-        _, end = _lead(pixel, box)
+        _, end = lead(pixel, box)
         if math.dist(pixel, end) > _LED * scale:
             foot = ((end[0] - pixel[0]) / scale, (end[1] - pixel[1]) / scale)
             line = {"arrowstyle": "-", "linewidth": 0.5, "color": GREY, "shrinkA": 0, "shrinkB": 3}

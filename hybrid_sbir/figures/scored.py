@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from hybrid_sbir.results.records import RunRecord, read_runs
+from hybrid_sbir.figures.reading import read
+from hybrid_sbir.results.records import RunRecord
 
 _ORDER = ("test/map", "val/top1", "val/map")  # which score a figure shows where none was asked for
 
@@ -88,7 +89,8 @@ def _published(paths: Sequence[Path], score: str | None, only: str) -> Scores:
 
 
 def _fits(row: str, only: str) -> bool:
-    return any(fnmatch(row, pattern) for pattern in only.split())
+    """Whether a row is asked for; one in a folder of its own, stage1/NAME, only by a pattern with that folder."""
+    return any(fnmatch(row, pattern) and row.count("/") == pattern.count("/") for pattern in only.split())
 
 
 def _row_name(row: dict[str, str]) -> str:
@@ -97,7 +99,7 @@ def _row_name(row: dict[str, str]) -> str:
 
 
 def _run(paths: Sequence[Path], score: str | None, only: str) -> Scores:
-    runs, problems = read_runs(paths)
+    runs, problems = read(paths)
     runs = [run for run in runs if _fits(run.row, only)]
     names = sorted({name for run in runs for name in run.scores})
     wanted = score or _first(names, _ORDER)
