@@ -82,7 +82,23 @@ class StageSpec:
         outside = [i for i in self.nonlocal_at if not 0 <= i < self.depth]
         if outside:
             raise ValueError(f"nonlocal_at names blocks {outside}, but the stage has blocks 0 to {self.depth - 1}")
+        self._check_effect()
         self._check_attention()
+
+    def _check_effect(self) -> None:
+        """Refuse a setting that nothing in the stage would follow."""
+        non_local = "a non-local block"
+        for name, default, kinds in (
+            ("form", "dot", (non_local,)),
+            ("heads", None, tuple(_INNER)),
+            ("position_size", 14, ("bot", "vit")),
+        ):
+            follows = self.kind in kinds or (non_local in kinds and (self.kind == "nonlocal" or self.nonlocal_at))
+            if getattr(self, name) != default and not follows:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}, which a {self.kind} stage does not use; it is for "
+                    f"{', '.join(kinds)}: leave it out"
+                )
 
     def _check_attention(self) -> None:
         """Refuse what the later kinds of attention cannot have."""

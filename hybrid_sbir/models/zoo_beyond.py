@@ -8,7 +8,7 @@ from dataclasses import replace
 from hybrid_sbir.models.backbone import BackboneSpec
 from hybrid_sbir.models.nonlocal_net import Form
 from hybrid_sbir.models.registry import register_backbone
-from hybrid_sbir.models.stage import Kind, StageSpec
+from hybrid_sbir.models.stage import StageSpec
 from hybrid_sbir.models.zoo import DEPTHS, WIDTHS, hib_nl_2_2, hib_nl_3_1, resnet26, resnet50, resnet_stages
 
 _RESNET50 = (3, 4, 6, 3)
@@ -18,11 +18,18 @@ _SIDES = (56, 28, 14, 7)  # of the stages' maps for images of 224 pixels, which 
 _VIT_WIDTHS = (384, 768)
 
 
-def _with_last(kind: Kind, stages: int, depths: tuple[int, ...] = DEPTHS) -> BackboneSpec:
-    """A ResNet whose last ``stages`` stages are bottlenecks with attention."""
+def _botnet(stages: int, depths: tuple[int, ...] = DEPTHS) -> BackboneSpec:
+    """A ResNet whose last ``stages`` stages attend among all positions."""
     first = 4 - stages
-    sizes = list(zip(WIDTHS, depths, _SIDES, strict=True))[first:]
-    last = [StageSpec(kind, width, depth, position_size=side) for width, depth, side in sizes]
+    sizes = zip(WIDTHS[first:], depths[first:], _SIDES[first:], strict=True)
+    last = [StageSpec("bot", width, depth, position_size=side) for width, depth, side in sizes]
+    return BackboneSpec([*resnet_stages(depths[:first]), *last])
+
+
+def _sasa(stages: int, depths: tuple[int, ...] = DEPTHS) -> BackboneSpec:
+    """A ResNet whose last ``stages`` stages attend inside windows of 7 x 7."""
+    first = 4 - stages
+    last = [StageSpec("sasa", width, depth) for width, depth in zip(WIDTHS[first:], depths[first:], strict=True)]
     return BackboneSpec([*resnet_stages(depths[:first]), *last])
 
 
@@ -59,43 +66,43 @@ def se_resnet50() -> BackboneSpec:
 @register_backbone
 def botnet26() -> BackboneSpec:
     """The same as hib_bot_3_1: BoTNet is a 3-1 hybrid by design."""
-    return _with_last("bot", 1)
+    return _botnet(1)
 
 
 @register_backbone
 def botnet50() -> BackboneSpec:
-    return _with_last("bot", 1, _RESNET50)
+    return _botnet(1, _RESNET50)
 
 
 @register_backbone
 def hib_bot_2_2() -> BackboneSpec:
-    return _with_last("bot", 2)
+    return _botnet(2)
 
 
 @register_backbone
 def hib_bot_3_1() -> BackboneSpec:
-    return _with_last("bot", 1)
+    return _botnet(1)
 
 
 @register_backbone
 def sasa26() -> BackboneSpec:
     """Ramachandran et al., table 1, "conv-stem + attention"."""
-    return _with_last("sasa", 4)
+    return _sasa(4)
 
 
 @register_backbone
 def sasa50() -> BackboneSpec:
-    return _with_last("sasa", 4, _RESNET50)
+    return _sasa(4, _RESNET50)
 
 
 @register_backbone
 def hib_sasa_2_2() -> BackboneSpec:
-    return _with_last("sasa", 2)
+    return _sasa(2)
 
 
 @register_backbone
 def hib_sasa_3_1() -> BackboneSpec:
-    return _with_last("sasa", 1)
+    return _sasa(1)
 
 
 @register_backbone
