@@ -14,7 +14,7 @@ export MALLOC_TRIM_THRESHOLD_ ?= -1
 # A thread that waits spins first; beside any other busy process two spinning threads hold each other up tenfold.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: help setup demo test test-slow test-gpu lint format data-tu-berlin data-quickdraw train-gpu tables
+.PHONY: help setup demo test test-slow test-gpu lint format data-tu-berlin data-quickdraw train-gpu tables plan-4.1 plan-4.2 plan-4.3 plan-4.4
 .PHONY: table-4.1 table-4.2 table-4.3 table-4.4 table-4.4-ablation bench-ops bench-gpu table-3.1 bench-loading bench-ranking clean
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -114,6 +114,17 @@ OPTIONS ?=
 include experiments/rows.mk
 include $(filter-out experiments/data/rules.mk,$(sort $(wildcard experiments/*/rules.mk)))
 
+tables: table-3.1 table-4.1 table-4.2 table-4.3 table-4.4  ## all of them, one after the other or with -j2 two rows at a time
+
+plan-4.1:  ## hours and disk of Table 4.1 here, from a few real steps, before anything starts (PRESET, SEEDS, VARIANTS, DEVICES)
+plan-4.2:  ## likewise of Table 4.2
+plan-4.3:  ## likewise of Table 4.3 and of what it needs of Table 4.2
+plan-4.4:  ## likewise of Table 4.4 and of what its rows stand on
+given = $(if $(filter command environment,$(firstword $(origin $(1)))),$(1)="$($(1))")
+$(TABLES:%=plan-%): plan-%: | setup
+	$(RUN) plan table-$* --preset $(PRESET) --seeds $(SEEDS) $(if $(VARIANTS),--variants $(subst :,-,$(VARIANTS))) \
+	  --make 'make $(foreach v,DATA DEVICES ACCELERATOR OPTIONS,$(call given,$(v)))'
+
 # Packed at a shorter side of 256: sketches larger than that are shrunk before the random crop, not after it.
 EPOCHS ?= 100
 train-gpu:  ## the thesis's TU-Berlin regime at 224 x 224 for VARIANTS on a GPU, in EPOCHS
@@ -138,10 +149,13 @@ bench-gpu: setup  ## the same on a GPU in float32 and bfloat16, and beside torch
 	$(RUN) bench ops --device cuda --dtypes float32,bfloat16 --out $(BENCH)/gpu.json
 	$(RUN) bench ops --device cuda --sizes 28:128 --compiled true --out $(BENCH)/gpu_compiled.json
 
-# VARIANTS are names here; those of Table 4.1 that stand above are not meant.
-table-3.1: setup  ## time and memory of the variants beside the thesis's (DEVICE, SIZE, BATCH, DTYPES, VARIANTS, PUBLISHED=1)
-	$(RUN) bench models $(measured_options) $(call option,size,$(SIZE)) $(if $(PUBLISHED),--published true) \
-	  $(if $(filter file,$(origin VARIANTS)),,$(call option,variants,$(VARIANTS))) \
+# Of a row's name, resnet26-pre, the backbone is measured. PRESET=thesis: its size and batch.
+MEASURED = $(sort $(foreach v,$(VARIANTS),$(firstword $(subst -, ,$(subst :, ,$(v))))))
+T31_SIZE = $(or $(SIZE),$(if $(filter thesis,$(PRESET)),224))
+T31_BATCH = $(or $(BATCH),$(if $(filter thesis,$(PRESET)),64))
+table-3.1: setup  ## time and memory of the variants beside the thesis's (PRESET, VARIANTS; DEVICE, SIZE, BATCH, DTYPES, PUBLISHED=1)
+	$(RUN) bench models $(call option,device,$(DEVICE)) $(call option,dtypes,$(DTYPES)) $(call option,size,$(T31_SIZE)) \
+	  $(call option,batch,$(T31_BATCH)) $(if $(PUBLISHED),--published true) $(call option,variants,$(MEASURED)) \
 	  --reference experiments/table_3_1/thesis.csv --out runs/table-3.1
 
 bench-loading: setup  ## images/s of the loaders beside torchvision's ImageFolder (DATA=folder of the archives)

@@ -20,12 +20,19 @@ $(foreach v,$(filter-out $(1),$(subst :,-,$(VARIANTS))),$(error no variant '$(v)
 with_seeds = $(foreach row,$(1),$(foreach seed,$(SEEDS),$(row)-seed$(seed)))
 
 TABLES := 4.1 4.2 4.3 4.4
+# All tables share VARIANTS: each makes those it has.
+ifneq ($(filter tables,$(MAKECMDGOALS)),)
+ifneq ($(origin VARIANTS),undefined)
+$(if $(call check_variants,$(sort $(foreach t,$(TABLES),$(call known_rows,$(t),table)))),)
+endif
+endif
 ifneq ($(call asked,,tables $(TABLES:%=table-%) $(TABLES:%=plan-%) $(TABLES:%=rows-%)),)
 $(if $(strip $(SEEDS)),,$(error SEEDS is empty; give numbers: SEEDS="0 1 2"))
 $(foreach s,$(call repeated,$(SEEDS)),$(error SEEDS has $(s) twice: a seed is one run))
 ifneq ($(shell printf '%s\n' $(SEEDS) | grep -cvxE '0|[1-9][0-9]{0,8}'),0)
 $(error SEEDS must be whole numbers, got '$(SEEDS)'; SEEDS="0 1 2")
 endif
+$(if $(filter-out 1 2 4 8 16 32 64,$(DEVICES)),$(error DEVICES=$(DEVICES): a batch of 64 is shared by 1, 2, 4, 8, 16, 32 or 64))
 ifeq ($(filter quick thesis,$(PRESET)),)
 $(error no preset '$(PRESET)'; there are: quick (two cores, minutes a row), thesis (its regime, for GPUs))
 endif
@@ -40,5 +47,6 @@ share_of = $(if $(filter-out 1,$(DEVICES)),--data.init_args.batch_size $(shell e
 row_options = --model.init_args.backbone $(call row_part,1,$(1)) --model.init_args.activation $(call row_part,2,$(1)) \
   --seed_everything $(call seed_of,$(1)) $(on_devices) $(call share_of,64) $(OPTIONS)
 
-# $(1): the table, $(2): its runs
-report = $(RUN) report $(2) --table $(call table_file,$(1),table.yaml) --out $(2)/table.md
+# $(1): the table, $(2): its runs, $(3): the rows
+report = $(if $(3),$(RUN) report $(2) --table $(call table_file,$(1),table.yaml) --out $(2)/table.md,$(call none_of,$(1)))
+none_of = @echo "Table $(1) has none of VARIANTS=$(VARIANTS)"

@@ -12,7 +12,7 @@ QUICKDRAW_ROOT := $(call prepared_in,quickdraw)
 QUICKDRAW := $(QUICKDRAW_ROOT)/quickdraw/manifest.json
 # An archive, or a folder of CLASS.ndjson.
 QUICKDRAW_ZIP := $(or $(call archive_of,quickdraw,simplified.zip),$(if $(wildcard $(DATA)/quickdraw/*.ndjson),$(DATA)/quickdraw))
-fetch = $(if $(filter file,$(origin DATA)),$(RUN) data download $(1) --root data,$(call no_archive,$(2),$(1)))
+fetch = $(if $(filter file,$(origin DATA)),$(RUN) data download $(1) --root data,@$(call no_archive,$(2),$(1)))
 
 data-tu-berlin: $(TU_BERLIN)  ## prepare TU-Berlin in data/ (DATA=folder or sketches_png.zip; else it is downloaded)
 $(TU_BERLIN): | setup
@@ -23,3 +23,23 @@ data-quickdraw: $(QUICKDRAW)  ## prepare Mini-QuickDraw in data/ (DATA=folder wi
 $(QUICKDRAW): | setup
 	$(if $(QUICKDRAW_ZIP),,$(call fetch,quickdraw,simplified.zip))
 	$(RUN) data prepare quickdraw $(QUICKDRAW_ZIP:%=--archive %) --root $(QUICKDRAW_ROOT)
+
+# The photos, the test and the pre-training of Table 4.4.
+PHOTOS_ZIP := $(or $(call archive_of,photos,photos_90.zip),$(call archive_of,photos_90,photos_90.zip))
+SKETCHY_ZIP := $(call archive_of,sketchy,sketchy_85.zip)
+IMAGENET_ZIP := $(call archive_of,imagenet,tiny-imagenet-200_subset.zip)
+data/photos_90/manifest.json: | setup
+	$(if $(PHOTOS_ZIP),,@$(call no_archive,photos_90.zip,folder --into photos_90))
+	$(RUN) data prepare folder --into photos_90 --archive $(PHOTOS_ZIP)
+data/sketchy/manifest.json: | setup
+	$(if $(SKETCHY_ZIP),,@$(call no_archive,sketchy_85.zip,sketchy))
+	$(RUN) data prepare sketchy --archive $(SKETCHY_ZIP)
+data/imagenet/manifest.json: | setup
+	$(if $(IMAGENET_ZIP),,@$(call no_archive,tiny-imagenet-200_subset.zip,imagenet))
+	$(RUN) data prepare imagenet --archive $(IMAGENET_ZIP)
+
+# Rows on several machines may ask for a set at once: one prepares it.
+alone = experiments/alone.sh
+PREPARED := $(sort $(TU_BERLIN) $(QUICKDRAW) $(foreach set,photos_90 sketchy imagenet,data/$(set)/manifest.json))
+$(PREPARED): SHELL = $(alone)
+$(PREPARED): .SHELLFLAGS = $(@D)

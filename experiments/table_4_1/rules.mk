@@ -3,7 +3,7 @@ T41_RUNS := runs/table-4.1/$(PRESET)
 T41_ROWS := $(call rows_of,4.1)
 
 table-4.1: $(T41_ROWS:%=$(T41_RUNS)/%/.done)  ## classification of TU-Berlin: top-1, top-5 beside the thesis's
-	$(call report,4.1,$(T41_RUNS))
+	$(call report,4.1,$(T41_RUNS),$(T41_ROWS))
 
 $(T41_RUNS)/%/.done: | $(TU_BERLIN)
 	$(RUN) fit $(call t41_options,$*) --ckpt_path last

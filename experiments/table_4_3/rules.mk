@@ -3,7 +3,7 @@ T43_RUNS := runs/table-4.3/$(PRESET)
 T43_ROWS := $(call rows_of,4.3)
 
 table-4.3: $(T43_ROWS:%=$(T43_RUNS)/%/.done)  ## retrieval of the held-out classes with Table 4.2's classifiers: mAP, mRR, P@10
-	$(call report,4.3,$(T43_RUNS))
+	$(call report,4.3,$(T43_RUNS),$(T43_ROWS))
 
 $(T43_RUNS)/%/.done: $(T42_RUNS)/%/.done | $(QUICKDRAW)
 	$(RUN) test $(call cfg,experiments/base/unimodal.yaml experiments/data/quickdraw_unimodal.yaml experiments/table_4_3/$(PRESET).yaml) \

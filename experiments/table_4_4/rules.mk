@@ -6,33 +6,41 @@ T44_RUNS := runs/table-4.4/$(PRESET)
 ROWS ?= $(call rows_of,4.4)
 # The last switch makes the modern recipe.
 ABLATION ?= $(call with_seeds,$(call choose,$(call known_rows,4.4,ablation),,$(call asked,4.4-ablation)))
-T44_OPTIONS ?=
-t44_fit = $(RUN) fit $(1) --runs $(T44_RUNS) --name $(2) $(T44_OPTIONS) --ckpt_path last
+T44_OPTIONS ?= $(OPTIONS)
+# $(3): pretraining, stage1, contrastive or triplet, whose batch DEVICES share.
+t44_fit = $(RUN) fit $(1) --runs $(T44_RUNS) --name $(2) $(if $(filter-out 1,$(DEVICES)),$(on_devices) $(call t44_share,$(3))) \
+  $(T44_OPTIONS) --ckpt_path last
+t44_share = $(call share_of,$(or $(shell sed -n 's/.*batch_size: *\([0-9]*\).*/\1/p' $(T44)/$(PRESET)_$(1).yaml),64))
 
-table-4.4: $(ROWS:%=$(T44_RUNS)/%/stage3/.done)  ## retrieval of photos for sketches, both recipes (PRESET, ROWS, DATA)
-	$(RUN) report $(ROWS:%=$(T44_RUNS)/%) $(wildcard $(T44_RUNS)/stage1 $(T44_RUNS)/pretrained) --table $(T44)/table.yaml --out $(T44_RUNS)/table.md
+table-4.4: $(ROWS:%=$(T44_RUNS)/%/stage3/.done)  ## retrieval of photos for sketches, both recipes (or ROWS with seeds)
+	$(if $(ROWS),$(RUN) report $(ROWS:%=$(T44_RUNS)/%) $(wildcard $(T44_RUNS)/stage1 $(T44_RUNS)/pretrained) \
+	  --table $(T44)/table.yaml --out $(T44_RUNS)/table.md,$(call none_of,4.4))
 
 table-4.4-ablation: $(ABLATION:%=$(T44_RUNS)/%/stage3/.done)  ## from the thesis's recipe to the modern one, a switch at a time
 	$(RUN) report $(ABLATION:%=$(T44_RUNS)/%) --table $(T44)/ablation.yaml --out $(T44_RUNS)/ablation.md
 
 # ---- pre-training and stage 1, shared by the rows of a backbone ----
 T44_PRESET = $(T44)/$(PRESET).yaml
+$(T44_RUNS)/pretrained/% $(T44_RUNS)/stage1/%: SHELL = $(alone)
+$(T44_RUNS)/pretrained/% $(T44_RUNS)/stage1/%: .SHELLFLAGS = $(@D)
 .PRECIOUS: $(T44_RUNS)/pretrained/%/.done $(T44_RUNS)/stage1/%/.done $(T44_RUNS)/%/stage2/.done $(T44_RUNS)/%/stage3/.done
-$(T44_RUNS)/pretrained/%/.done: | data/imagenet/manifest.json
+# All data first: what is missing is said before hours of training.
+T44_DATA := $(TU_BERLIN) data/photos_90/manifest.json data/sketchy/manifest.json
+$(T44_RUNS)/pretrained/%/.done: | data/imagenet/manifest.json $(T44_DATA)
 	$(call t44_fit,$(call cfg,experiments/base/classification.yaml experiments/data/imagenet.yaml $(T44_PRESET) \
-	  $(T44)/$(PRESET)_pretraining.yaml) --model.init_args.backbone $*,pretrained/$*)
+	  $(T44)/$(PRESET)_pretraining.yaml) --model.init_args.backbone $*,pretrained/$*,pretraining)
 	touch $@
 
 # stage1/BACKBONE-INIT-photo, stage1/BACKBONE-INIT-sketch-RECIPE
 t44_from = $(if $(filter pretrained,$(call row_part,2,$(1))),--model.init_args.init_head false \
   --model.init_args.init_from $(T44_RUNS)/pretrained/$(call row_part,1,$(1))/checkpoints/best.ckpt)
 t44_stage1 = $(call t44_fit,$(call cfg,experiments/base/classification.yaml $(2) $(T44_PRESET) $(T44)/$(PRESET)_stage1.yaml) \
-  --model.init_args.backbone $(call row_part,1,$(1)) $(call t44_from,$(1)),stage1/$(1))
+  --model.init_args.backbone $(call row_part,1,$(1)) $(call t44_from,$(1)),stage1/$(1),stage1)
 define t44_stage1_rules
-$(T44_RUNS)/stage1/$(1)-$(2)-photo/.done: $(3) | data/photos_90/manifest.json
+$(T44_RUNS)/stage1/$(1)-$(2)-photo/.done: $(3) | $(T44_DATA)
 	$$(call t44_stage1,$(1)-$(2)-photo,$(T44)/stage1_photo.yaml)
 	touch $$@
-$(T44_RUNS)/stage1/$(1)-$(2)-sketch-%/.done: $(3) | $(TU_BERLIN)
+$(T44_RUNS)/stage1/$(1)-$(2)-sketch-%/.done: $(3) | $(T44_DATA)
 	$$(call t44_stage1,$(1)-$(2)-sketch-$$*,$(T44)/stage1_sketch.yaml $(T44)/stage1_$$*.yaml)
 	touch $$@
 endef
@@ -61,30 +69,14 @@ $(T44_RUNS)/$(1)/stage2/.done: $(call t44_stage1_of,$(1))-photo/.done $(call t44
     | data/sketchy/manifest.json
 	$$(call t44_fit,$$(call t44_configs,$(1),contrastive) \
 	  --model.init_args.init_sketch $(call t44_stage1_of,$(1))-sketch-$(call t44_sketches,$(1))/checkpoints/best.ckpt \
-	  --model.init_args.init_photo $(call t44_stage1_of,$(1))-photo/checkpoints/best.ckpt,$(1)/stage2)
+	  --model.init_args.init_photo $(call t44_stage1_of,$(1))-photo/checkpoints/best.ckpt,$(1)/stage2,contrastive)
 	touch $$@
 $(T44_RUNS)/$(1)/stage3/.done: $(T44_RUNS)/$(1)/stage2/.done
 	$$(call t44_fit,$$(call t44_configs,$(1),triplet) \
-	  --model.init_args.init_from $(T44_RUNS)/$(1)/stage2/checkpoints/best.ckpt,$(1)/stage3)
+	  --model.init_args.init_from $(T44_RUNS)/$(1)/stage2/checkpoints/best.ckpt,$(1)/stage3,triplet)
 	$(call t44_score,test,$(1)/stage2)
 	$(call t44_score,validate,$(1)/stage3)
 	$(call t44_score,test,$(1)/stage3)
 	touch $$@
 endef
 $(foreach r,$(sort $(ROWS) $(ABLATION)),$(eval $(call t44_row_rules,$(r))))
-
-# ---- data ----
-PHOTOS_ZIP := $(firstword $(wildcard $(DATA)/photos_90.zip $(DATA)/photos/photos_90.zip))
-SKETCHY_ZIP := $(firstword $(wildcard $(DATA)/sketchy_85.zip $(DATA)/sketchy/sketchy_85.zip))
-IMAGENET_ZIP := $(firstword $(wildcard $(DATA)/tiny-imagenet-200_subset.zip $(DATA)/imagenet/tiny-imagenet-200_subset.zip))
-# $(1): the archive found in DATA, $(2): what it is, $(3): its name here
-t44_prepare = @[ -n "$(1)" ] || { echo "no $(2) in DATA=$(DATA); prepare your own: hybrid-sbir data prepare $(3) --archive FOLDER"; exit 1; }
-data/photos_90/manifest.json: | setup
-	$(call t44_prepare,$(PHOTOS_ZIP),photos_90.zip,folder --into photos_90)
-	$(RUN) data prepare folder --into photos_90 --archive $(PHOTOS_ZIP)
-data/sketchy/manifest.json: | setup
-	$(call t44_prepare,$(SKETCHY_ZIP),sketchy_85.zip,sketchy)
-	$(RUN) data prepare sketchy --archive $(SKETCHY_ZIP)
-data/imagenet/manifest.json: | setup
-	$(call t44_prepare,$(IMAGENET_ZIP),tiny-imagenet-200_subset.zip,imagenet)
-	$(RUN) data prepare imagenet --archive $(IMAGENET_ZIP)

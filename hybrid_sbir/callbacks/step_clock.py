@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 
@@ -19,6 +20,8 @@ class Pace:
         batches: evaluation batches of each loader.
         batch_s: seconds an evaluation batch of each loader.
         start_s: seconds from the call to the first batch.
+        computing: share of the steps' time in which this process's threads computed, where the model is on a CPU; small
+            on a machine that is busy with other things. 1 elsewhere.
     """
 
     epochs: int = 0
@@ -27,6 +30,7 @@ class Pace:
     batches: list[int] = field(default_factory=list)
     batch_s: list[float] = field(default_factory=list)
     start_s: float = 0.0
+    computing: float = 1.0
 
     @property
     def evaluation_s(self) -> float:
@@ -50,7 +54,8 @@ class StepClock(Callback):
 
     def __init__(self, steps: int = 4, batches: int = 3, share: float = 1.0) -> None:
         self._steps, self._batches, self._share = steps, batches, share
-        self._begun = time.perf_counter()
+        self._begun = self._first = time.perf_counter()
+        self._computed = time.process_time()
         self._ends: list[float] = []
         self._evaluated: dict[int, list[float]] = {}
         self._limits: dict[str, int | float] = {}
@@ -83,6 +88,12 @@ class StepClock(Callback):
         times = [b - a for a, b in zip(self._ends, self._ends[1:], strict=False)]
         self.pace.step_s = median(times) if times else time.perf_counter() - self._last
 
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Note how much of the time was this process's own."""
+        if pl_module.device.type == "cpu":
+            passed = (time.perf_counter() - self._first) * torch.get_num_threads()
+            self.pace.computing = min(1.0, (time.process_time() - self._computed) / passed)
+
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note the numbers of batches."""
         self._evaluation(trainer.val_dataloaders, "val")
@@ -113,6 +124,7 @@ class StepClock(Callback):
         self._last = time.perf_counter()
         if not self.pace.start_s:
             self.pace.start_s = self._last - self._begun
+            self._first, self._computed = self._last, time.process_time()
 
     def _evaluation(self, loaders: Any, part: str) -> None:
         self._started()

@@ -1,9 +1,10 @@
-"""A few real steps of each call that make would make, with its own model, data and settings, in a folder to throw away."""
+"""A few real steps of the calls that make would make, with their model, data and settings, in a folder for the while."""
 
 import contextlib
 import io
-import os
+import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,8 @@ class _FewSteps(TrainingCLI):
     """A call that ends after a few batches."""
 
     def __init__(self, verb: str, words: list[str], steps: int) -> None:
-        self.clock, self.few = StepClock(steps), None
+        self.clock = StepClock(steps)
+        self.few: int | None = None
         self._steps = steps
         super().__init__(verb, words)
 
@@ -110,13 +112,16 @@ class _FewSteps(TrainingCLI):
 
 
 @contextlib.contextmanager
-def _silence() -> Any:
+def _silence() -> Iterator[None]:
     """Nothing of the few steps is for the screen."""
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),
-        open(os.devnull, "w"),
     ):
         warnings.simplefilter("ignore")
-        yield
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)

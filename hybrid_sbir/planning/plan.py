@@ -1,18 +1,23 @@
 """``hybrid-sbir plan``: what a table will cost here, from a few real steps of each kind of run.
 
-Seconds are those of a clock on the wall: on a machine that is busy they are longer, here as in the table itself.
+Seconds are those of a clock on the wall: on a busy machine they are more, here as in the table itself. How much of them
+this process computed is said where it is little.
 """
 
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from hybrid_sbir.callbacks.step_clock import Pace
 from hybrid_sbir.planning.measure import Measured, Sampler
 from hybrid_sbir.planning.rows import Preset, choose_rows, find_table
 from hybrid_sbir.planning.steps import Call, calls
 
 _IMPORTS_S = 5.0
 """Python and PyTorch start anew for each call; measured steps are taken in one process."""
+_BUSY = 0.7
+"""A share of computing below which other processes hold a run up; loading and waiting take some of it anyway."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class Cost:
         run: its folder.
         seconds: of all its calls.
         disk: bytes that it leaves.
+        idle: seconds in which it computes itself: what it takes where nothing else runs.
         epochs: it trains.
         steps: batches an epoch.
         step_s: seconds a step.
@@ -31,6 +37,7 @@ class Cost:
     run: Path
     seconds: float
     disk: int
+    idle: float
     epochs: int = 0
     steps: int = 0
     step_s: float = 0.0
@@ -82,14 +89,14 @@ def _costs(todo: list[Call], sampler: Sampler) -> tuple[list[Cost], list[str]]:
     costs: dict[Path, list[Cost]] = {}
     for call in todo:
         if call.verb == "validate" and call.run in trained and call.option("--runs"):
-            pace = trained[call.run].pace
-            costs[call.run].append(Cost(call.run, _IMPORTS_S + pace.start_s + pace.evaluation_s, 0))
+            costs[call.run].append(_validated(call, trained[call.run].pace))
             continue
         if call.kind in kinds:
             first, measured = kinds[call.kind]
             if call.verb == "fit":
                 sampler.same(call, first)
         else:
+            print(f"measuring {call.verb} {call.run}", file=sys.stderr, flush=True)
             measured = sampler.measure(call)
             kinds[call.kind] = call.run, measured
         if call.verb == "fit":
@@ -101,26 +108,37 @@ def _costs(todo: list[Call], sampler: Sampler) -> tuple[list[Cost], list[str]]:
 
 def _cost(call: Call, measured: Measured) -> Cost:
     pace = measured.pace
-    return Cost(call.run, _IMPORTS_S + pace.seconds, measured.disk, pace.epochs, pace.steps, pace.step_s)
+    seconds = _IMPORTS_S + pace.seconds
+    return Cost(call.run, seconds, measured.disk, seconds * pace.computing, pace.epochs, pace.steps, pace.step_s)
+
+
+def _validated(call: Call, pace: Pace) -> Cost:
+    """The validation of a run that was measured while it trained."""
+    seconds = _IMPORTS_S + pace.start_s + pace.evaluation_s
+    return Cost(call.run, seconds, 0, seconds * pace.computing)
 
 
 def _sum(costs: list[Cost]) -> Cost:
+    total = [sum(each) for each in zip(*((c.seconds, c.disk, c.idle) for c in costs), strict=True)]
     first = costs[0]
-    seconds, disk = sum(cost.seconds for cost in costs), sum(cost.disk for cost in costs)
-    return Cost(first.run, seconds, disk, first.epochs, first.steps, first.step_s)
+    return Cost(first.run, total[0], int(total[1]), total[2], first.epochs, first.steps, first.step_s)
 
 
 def _lines(title: str, costs: list[Cost]) -> list[str]:
-    """One line a run, slowest parts visible, and the sum."""
+    """One line a run, and the sum."""
     width = max(len(str(cost.run)) for cost in costs)
     body = [
         f"  {cost.run!s:{width}}  {_time(cost.seconds)}  {cost.disk / 1e6:8.1f} MB"
         + (f"  {cost.epochs} epochs x {cost.steps} steps x {cost.step_s:.3f} s" if cost.epochs else "")
         for cost in costs
     ]
-    seconds, disk = sum(cost.seconds for cost in costs), sum(cost.disk for cost in costs)
-    total = f"{title}: {len(costs)} runs, {_time(seconds).strip()} one after the other, {disk / 1e9:.2f} GB on disk"
-    return [*body, total]
+    whole = _sum(costs)
+    total = f"{title}: {len(costs)} runs, {_time(whole.seconds).strip()} one after the other"
+    busy = whole.idle < _BUSY * whole.seconds
+    idle = (
+        f"the machine is busy; computing itself is {_time(whole.idle).strip()} of it, which is what an idle one takes"
+    )
+    return [*body, f"{total}, {whole.disk / 1e9:.2f} GB on disk", *([idle] if busy else [])]
 
 
 def _time(seconds: float) -> str:

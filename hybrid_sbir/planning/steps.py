@@ -1,5 +1,6 @@
 """What make would run for a table, from ``make -n``: the calls of ``hybrid-sbir``, in order."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -55,7 +56,8 @@ def calls(target: str, make: str, settings: list[str]) -> list[Call]:
         ValueError: in make's words where it refuses, and if data must be prepared first.
     """
     command = [*shlex.split(make), "-n", "--no-print-directory", "-o", "setup", target, *settings, f"RUN={_CALL}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "MFLAGS"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=own)
     if done.returncode:
         words = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise ValueError(f"make has no plan for {target}: {words[-1] if words else done.returncode}")
@@ -63,6 +65,7 @@ def calls(target: str, make: str, settings: list[str]) -> list[Call]:
     found = [shlex.split(line.strip().lstrip("@"))[1:] for line in lines if line.strip().lstrip("@").startswith(_CALL)]
     if unprepared := [words for words in found if words[0] == "data"]:
         raise ValueError(
-            f"the data is not prepared yet, and steps are measured on it; first: hybrid-sbir {shlex.join(unprepared[0])}"
+            "the data is not prepared yet, and steps are measured on it; first: "
+            f"hybrid-sbir {shlex.join(unprepared[0])}"
         )
     return [Call(words[0], tuple(words[1:])) for words in found if words[0] in ("fit", "validate", "test", "predict")]
