@@ -21,16 +21,10 @@ class Roles(Extension):
 
 
 def _link(obj: Object, name: str) -> str:
-    """Return a link that is plain code where its target is on no page."""
-    shown = name.removeprefix("hybrid_sbir.")
-    return f'<autoref optional identifier="{_full(obj, name)}"><code>{shown}</code></autoref>'
-
-
-def _full(obj: Object, name: str) -> str:
-    """Return the dotted name, from the package on."""
-    if name.startswith("hybrid_sbir"):
-        return name
+    """Return a link that is plain code where its target is on no page, or is none that can be found."""
+    code = f"<code>{name.removeprefix('hybrid_sbir.')}</code>"
     try:
-        return obj.resolve(name)
+        full = name if name.startswith("hybrid_sbir") else obj.resolve(name)
     except NameResolutionError:
-        return name
+        return code
+    return f'<autoref optional identifier="{full}">{code}</autoref>'
