@@ -10,9 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
-from hybrid_sbir.models import Classifier, create_backbone, list_backbones
+from hybrid_sbir.models import Backbone, Classifier, create_backbone, list_backbones
 from hybrid_sbir.models.botnet import RelativeAttention
+from hybrid_sbir.models.external import ExternalBackbone
+from hybrid_sbir.models.external_spec import PLAIN, list_external
 from hybrid_sbir.models.global_attention import GlobalAttention
 from hybrid_sbir.models.nonlocal_net import NonLocalBlock
 from hybrid_sbir.models.san import PairwiseAttention, PatchwiseAttention
@@ -99,15 +102,18 @@ def measure(model: Classifier, height: int, width: int) -> Complexity:
         backbone = type(model.backbone)(model.backbone.spec, **model.backbone.options())
         copy = Classifier(backbone, model.num_classes).eval()
         image = torch.empty(1, backbone.in_channels, height, width)
+        backbone.check_input(image)  # what another library's model takes is found out by running it: not to be counted
     counter = _Counter()
     for module in copy.modules():
         if isinstance(module, _COUNTED):
             module.register_forward_hook(counter.attention)
         if isinstance(module, PairwiseAttention | PatchwiseAttention):
             module.folded = False  # the relation's layers are counted one by one, whatever is computed in one go
-    with torch.no_grad(), counter:
+    with torch.no_grad(), FlopCounterMode(display=False) as operations, counter:
         copy(image)
     parameters = sum(p.numel() for p in model.parameters())
+    if isinstance(backbone, ExternalBackbone):  # its attention is PyTorch's, whose products PyTorch counts
+        counter.macs = operations.get_total_flops() // 2
     return Complexity(parameters, counter.macs, counter.thesis)
 
 
@@ -123,7 +129,7 @@ def models(
     """List the backbones with their parameters and MACs.
 
     Args:
-        pattern: which names, shell-style (``hib_*``).
+        pattern: which names, shell-style (``hib_*``; ``torchvision:resnet*`` and ``timm:*`` list those libraries').
         activation: order of bottlenecks and non-local blocks.
         size: side of the square image, pixels.
         classes: classes of the head.
@@ -131,15 +137,30 @@ def models(
         width: factor on all widths.
         stem: how far the image is shrunk: imagenet 32 times, small 16, tiny 8.
     """
-    names = list_backbones(pattern)
+    names = [*list_backbones(pattern), *list_external(pattern)]
     if not names:
-        raise ValueError(f"no backbone matches '{pattern}'; there are {', '.join(list_backbones())}")
+        raise ValueError(f"no backbone matches '{pattern}'; there are {', '.join([*list_backbones(), *PLAIN])}")
     column, regime = max(map(len, names)), f"({activation}, {size} x {size})"
     print(f"{'backbone':<{column}} {'parameters':>12} {'GMACs':>9} {'smallest input':>15}   {regime}")
     for name in names:
-        with torch.device("meta"):
-            backbone = create_backbone(name, activation=activation, in_channels=in_channels, width=width, stem=stem)
-            model = Classifier(backbone, classes)
+        try:
+            with torch.device("meta"):
+                backbone = create_backbone(name, activation=activation, in_channels=in_channels, width=width, stem=stem)
+                model = Classifier(backbone, classes)
+        except ValueError as error:
+            if len(names) == 1:
+                raise
+            print(f"{name:<{column}} {error}")
+            continue
         parameters, smallest = sum(p.numel() for p in model.parameters()), backbone.smallest_input
-        macs = f"{measure(model, size, size).macs / 1e9:.4f}" if size >= smallest else "too small"
+        macs = f"{measure(model, size, size).macs / 1e9:.4f}" if _takes(backbone, size) else "not taken"
         print(f"{name:<{column}} {parameters:>12,} {macs:>9} {smallest:>12} px")
+
+
+def _takes(backbone: Backbone, size: int) -> bool:
+    """Whether a backbone takes square images of a side: not too small, and of a model for one size just that."""
+    try:
+        backbone.check_input(torch.empty(1, backbone.in_channels, size, size, device="meta"))
+    except ValueError:
+        return False
+    return True

@@ -5,7 +5,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from hybrid_sbir.models.backbone import Backbone, BackboneSpec
+from hybrid_sbir.models.backbone import Backbone
+from hybrid_sbir.models.registry import create_backbone, spec_of
 
 
 class Classifier(nn.Module):
@@ -42,7 +43,7 @@ class Classifier(nn.Module):
     @classmethod
     def of(cls, plan: Mapping[str, Any]) -> "Classifier":
         """Build the model that :meth:`plan` described, with weights of its own."""
-        return cls(Backbone(BackboneSpec.of(plan["spec"]), **plan["options"]), plan["num_classes"])
+        return cls(create_backbone(spec_of(plan["spec"]), **plan["options"]), plan["num_classes"])
 
     def features(self, x: Tensor) -> Tensor:
         """Pooled features of an image (N, in_channels, H, W): (N, D)."""

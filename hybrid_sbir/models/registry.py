@@ -7,12 +7,14 @@ A backbone is registered by the function that describes it; the function holds n
         return BackboneSpec([*_resnet((1, 2)), *_san((4, 1), "patchwise", widths=(1024, 2048))])
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatch
 from typing import Any
 
 from hybrid_sbir.models.backbone import Backbone, BackboneSpec
+from hybrid_sbir.models.external import ExternalBackbone
+from hybrid_sbir.models.external_spec import PLAIN, ExternalSpec, external_spec, spec_of_external
 from hybrid_sbir.models.stage import StageSpec
 
 Describe = Callable[[], BackboneSpec]
@@ -39,15 +41,22 @@ def list_backbones(pattern: str = "*") -> list[str]:
 
 
 def backbone_spec(name: str) -> BackboneSpec:
-    """Return the description of the backbone registered as ``name``.
+    """Return the description of the backbone registered as ``name``, or of another library's (``timm:resnet50``).
 
     Raises:
         ValueError: if no backbone has that name; the message names the nearest ones.
     """
+    if (outside := external_spec(name)) is not None:
+        return outside
     if name not in _BACKBONES:
-        near = get_close_matches(name, _BACKBONES) or list_backbones()
+        near = get_close_matches(name, [*_BACKBONES, *PLAIN]) or list_backbones()
         raise ValueError(f"no backbone '{name}'; did you mean one of {', '.join(near)}?")
     return _BACKBONES[name]()
+
+
+def spec_of(plain: Mapping[str, Any]) -> BackboneSpec:
+    """Read a description that was stored as plain values beside weights."""
+    return spec_of_external(plain) or BackboneSpec.of(plain)
 
 
 def create_backbone(backbone: str | BackboneSpec | Sequence[StageSpec], **options: Any) -> Backbone:
@@ -55,7 +64,8 @@ def create_backbone(backbone: str | BackboneSpec | Sequence[StageSpec], **option
 
     Args:
         backbone: a name of :func:`list_backbones`, a description, or just the stages of a new hybrid (after ResNet's
-            stem).
+            stem); or a model of torchvision or timm, ``torchvision:resnet50``, ``timm:vit_tiny_patch16_224@64`` for
+            images of 64 x 64 pixels, or one of the plain names ``googlenet`` and ``se_resnext50``.
         **options: ``activation``, ``in_channels``, ``stem``, ``width``, ``widths``; see :class:`Backbone`.
 
     Raises:
@@ -63,6 +73,8 @@ def create_backbone(backbone: str | BackboneSpec | Sequence[StageSpec], **option
     """
     if isinstance(backbone, str):
         backbone = backbone_spec(backbone)
-    elif not isinstance(backbone, BackboneSpec):
+    if isinstance(backbone, ExternalSpec):
+        return ExternalBackbone(backbone, **options)
+    if not isinstance(backbone, BackboneSpec):
         backbone = BackboneSpec(list(backbone))
     return Backbone(backbone, **options)

@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from hybrid_sbir.models.backbone import Backbone, BackboneSpec
 from hybrid_sbir.models.embedding_head import Embedded, HeadKind, build_head
-from hybrid_sbir.models.registry import create_backbone
+from hybrid_sbir.models.registry import create_backbone, spec_of
 from hybrid_sbir.models.stage import StageSpec
 
 Domain = Literal["sketch", "photo"]
@@ -70,7 +70,10 @@ class TwoBranch(nn.Module):
         self.sketch, self.photo = (create_backbone(backbone, **options) for _ in DOMAINS)
         stages = len(self.sketch.stages)
         if not 0 <= shared_stages <= stages:
-            raise ValueError(f"shared_stages is {shared_stages}; this backbone has {stages} stages: give 0 to {stages}")
+            why = f" ({whole})" if (whole := getattr(self.sketch, "whole", "")) else ""
+            raise ValueError(
+                f"shared_stages is {shared_stages}; this backbone has {stages} stages{why}: give 0 to {stages}"
+            )
         if shared_norm not in _NORMS:
             raise ValueError(f"shared_norm is '{shared_norm}'; it can be {', '.join(_NORMS)}")
         self.shared_stages, self.shared_norm, self.embedding_size = shared_stages, shared_norm, embedding_size
@@ -169,7 +172,7 @@ class TwoBranch(nn.Module):
         """Build the model that :meth:`plan` described, with weights of its own."""
         head = dict(plan["head"])
         options = {**plan["branches"], "head": head.pop("kind"), **head, **plan["options"]}
-        return cls(BackboneSpec.of(plan["spec"]), plan["num_classes"], **options)
+        return cls(spec_of(plan["spec"]), plan["num_classes"], **options)
 
     def _share(self) -> None:
         """Let the photo branch use the sketch branch's shared layers, all but each domain's own norms."""
