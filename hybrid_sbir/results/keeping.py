@@ -89,7 +89,7 @@ def _other_there(run: RunRecord, place: Path) -> str | None:
             "epochs": r.epochs,
             "data": r.fingerprint,
             "time": r.record.get("wall_time_s"),
-            "curve": r.curve,
+            "curve": str(r.curve),  # words: a loss that is no number is unlike itself
         }
         for r in (run, there)
     )

@@ -7,7 +7,7 @@ import yaml
 TASKS = {"classification": "ClassificationTask", "retrieval": "TripletTask", "unimodal": "UnimodalRetrieval"}
 
 
-def record(name, kind="classification", seed=0, scores=None, **changes):
+def record(name, kind="classification", /, seed=0, scores=None, **changes):
     """A finished run's record; ``changes`` are by dotted names, of the record or below it."""
     scores = scores or (
         {"top1": 0.5, "top5": 0.7} if kind == "classification" else {"map": 0.1, "mrr": 0.3, "p10": 0.2}
@@ -54,7 +54,7 @@ def set_at(content, path, value):
         content[last] = value
 
 
-def write_run(runs, name, kind="classification", curve=True, **settings):
+def write_run(runs, name, kind="classification", /, curve=True, **settings):
     """Write a run's folder below ``runs``; returns it."""
     folder = runs / name
     folder.mkdir(parents=True)
