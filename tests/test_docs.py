@@ -4,12 +4,16 @@ import ast
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
+from hybrid_sbir.cli.verbs import VERBS
+from hybrid_sbir.models import registry
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "hybrid_sbir"
@@ -117,9 +121,58 @@ def test_every_comment_that_asks_for_a_part_is_answered(site):
 
 
 PAGES = sorted((ROOT / "docs/pages").rglob("*.md"))
+TEXTS = {path.relative_to(ROOT / "docs/pages").as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT / "docs/pages").as_posix())
-def test_files_that_a_page_names_are_there(path):
-    named = re.findall(r"\b(?:experiments|docs|tests|hybrid_sbir|notebooks)/[\w./-]+\.\w+", path.read_text())
-    assert not [name for name in named if not (ROOT / name).exists()]
+def blocks(language):
+    """Blocks of code of a language: page and code."""
+    found = {
+        name: re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE) for name, text in TEXTS.items()
+    }
+    return {name: codes for name, codes in found.items() if codes}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_files_that_a_page_names_are_there(name):
+    named = re.findall(r"\b(?:experiments|docs|tests|hybrid_sbir|notebooks)/[\w./-]+\.\w+", TEXTS[name])
+    assert not [each for each in named if not (ROOT / each).exists()]
+
+
+@pytest.mark.parametrize("name", blocks("python"))
+def test_examples_run(name, monkeypatch):
+    monkeypatch.setattr(registry, "_BACKBONES", dict(registry._BACKBONES))  # an example registers one
+    names = {}
+    for code in blocks("python")[name]:
+        exec(code, names)
+    assert names
+
+
+def test_verbs_of_commands_are_known():
+    words = [
+        line for codes in blocks("sh").values() for code in codes for line in code.replace("\\\n", " ").splitlines()
+    ]
+    commands = [re.search(r"hybrid-sbir ((?:(?:data|figure|bench) )?[a-z]+)", line) for line in words]
+    verbs = {found[1] for found in commands if found}
+    assert len(verbs) > 10
+    assert not {verb for verb in verbs if verb not in VERBS and verb.split()[0] not in VERBS}
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
+def test_targets_of_make_are_known():
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(["make", "-pRrq", ":"], cwd=ROOT, capture_output=True, text=True, env=environment)
+    known = set(re.findall(r"^([a-z0-9.-]+):", done.stdout, re.MULTILINE))
+    named = {
+        each for text in TEXTS.values() for each in re.findall(r"(?:^|`)make (?:-n )?([a-z0-9.-]+)", text, re.MULTILINE)
+    }
+    assert len(named) > 8
+    assert not named - known
+
+
+def test_each_defect_has_its_test_and_its_switch():
+    rows = re.findall(r"^\| (\d+) \|.*\|([^|]*)\|$", TEXTS["thesis/defects.md"], re.MULTILINE)
+    tests = (ROOT / "tests/test_defects.py").read_text(encoding="utf-8")
+    switches = ROOT / "experiments/table_4_4/switches"
+    assert [int(number) for number, _ in rows] == list(range(1, 14))
+    assert not [number for number, _ in rows[:-1] if f"def test_{number}_" not in tests]
+    assert not [each for _, cell in rows for each in re.findall(r"\d\d", cell) if not list(switches.glob(f"{each}_*"))]
