@@ -1,4 +1,4 @@
-"""A few real steps of the calls that make would make, with their model, data and settings, in a folder for the while."""
+"""A few real steps of the calls that make would make, with their models, data and settings; the runs are thrown away."""
 
 import contextlib
 import io
