@@ -6,7 +6,8 @@ the row's name, and ``{part}`` where ``parts`` are given (a line each). ``column
 score as metrics.json has it; and ``run``, of other runs than the row's own; ``section: validate``, only if it is from
 there; ``interval: false``. ``reference``: a CSV file of published numbers, percent: ``row`` and the columns' keys.
 
-``regime``: what the thesis trained with, by settings' names; a value may depend on a part of the row's name.
+``regime``: what the thesis trained with, by settings' names; a value may depend on a part of the row's name; ``all``
+is what a setting that limits something leaves out; null in a run is the trainer's default, and so not said.
 ``alike``: parts of the names; rows that share them must have the same ``settings`` and the same ``data``.
 ``labels``: words for values of a part, or a folder whose files NN_WORDS.yaml give them. ``derived``: further parts of a
 name, from others. ``published: rows``: published numbers that own ones cannot be compared with are rows of their own,

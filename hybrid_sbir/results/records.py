@@ -110,7 +110,13 @@ class RunRecord:
         own = settings(self.config, self.backbone, self.activation)
         before = settings(mapping(self.origin, "config"), self.backbone, self.activation)
         trained = {name: str(self.origin[name]) for name in ("epochs", "data") if name in self.origin}
-        return own | {f"origin.{name}": words for name, words in (before | trained).items()}
+        processes = {"processes": str(self.processes)}
+        return own | processes | {f"origin.{name}": words for name, words in (before | trained).items()}
+
+    @property
+    def processes(self) -> int:
+        """How many processes shared a batch; the settings' batch size is each one's."""
+        return count(self.device, "processes", 1)
 
     @property
     def way(self) -> tuple[Any, ...]:

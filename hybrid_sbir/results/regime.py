@@ -8,6 +8,8 @@ from hybrid_sbir.results.record_file import mapping
 from hybrid_sbir.results.records import RunRecord
 
 _WORDS = {"max_epochs": "epochs", "size": "pixels a side", "width": "of the width", "batch_size": "samples a batch"}
+_WORDS |= {"limit_train_batches": "batches an epoch"}
+_ALL = "all"
 _MISSING = object()
 Item = tuple[str, str]  # cut or other, and the words
 
@@ -43,11 +45,11 @@ def _run(regime: dict[str, Any], run: RunRecord, parts: dict[str, str]) -> list[
     items: list[Item] = []
     for name, wanted in regime.items():
         value, own = _for_row(wanted, parts), _own(run, name)
-        if value is None or own is _MISSING or own == value:
+        if value is None or own is _MISSING or own is None or own == value:
             continue
         words = _WORDS.get(name.rpartition(".")[2], name.rpartition(".")[2])
-        if _is_number(own) and _is_number(value) and own < value:
-            share = f"{own:g}" if words == "of the width" else f"{own:g} of {value:g}"
+        if value == _ALL or (_is_number(own) and _is_number(value) and own < value):
+            share = _plain(own) if words == "of the width" else f"{_plain(own)} of {_plain(value)}"
             items.append(("cut", f"{share} {words}"))
         else:
             items.append(("other", f"{words} {own} instead of {value}"))
@@ -64,7 +66,8 @@ def _for_row(wanted: Any, parts: dict[str, str]) -> Any:
 def _own(run: RunRecord, name: str) -> Any:
     """A run's setting by its dotted name.
 
-    ``classes`` are of its data, ``test.queries`` of an evaluation; ``origin.`` is of the classifier it started from.
+    ``classes`` are of its data, ``test.queries`` of an evaluation; ``origin.`` is of the classifier it started from. A
+    batch is that of all processes.
     """
     if name == "classes":
         return run.data.get("classes", _MISSING)
@@ -78,7 +81,13 @@ def _own(run: RunRecord, name: str) -> Any:
         if not isinstance(holder, dict) or word not in holder:
             return _MISSING
         holder = holder[word]
+    if name == "data.init_args.batch_size" and _is_number(holder):
+        return holder * run.processes
     return holder
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if _is_number(value) else str(value)
 
 
 def _is_number(value: Any) -> bool:

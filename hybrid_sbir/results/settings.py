@@ -7,6 +7,9 @@ from typing import Any
 _UNCOUNTED = {"name", "runs", "overwrite", "seed_everything", "ckpt_path", "weights_only", "checkpoints.every_n_steps"}
 _UNCOUNTED |= {"model.init_args.backbone", "model.init_args.activation"}
 _UNCOUNTED |= {f"trainer.{name}" for name in ("accelerator", "logger", "profiler", "log_every_n_steps")}
+_UNCOUNTED |= {
+    f"trainer.{name}" for name in ("devices", "num_nodes", "strategy")
+}  # processes are counted by the record
 _UNCOUNTED |= {f"trainer.enable_{name}" for name in ("progress_bar", "model_summary", "checkpointing")}
 _UNCOUNTED_ENDS = (".seed", ".root", ".pack", ".num_workers", ".augment_on")
 _UNSEEN_CALLBACKS = ("logger", "progress", "summary", "timer", "monitor", "wandb")

@@ -168,6 +168,20 @@ class TestRegime:
         write_row(tmp_path, "resnet26", **{"config.trainer.max_epochs": 90})
         assert "other: epochs 90 instead of 50" in table(tmp_path, regime=REGIME)
 
+    def test_a_limit_is_a_cut_and_no_limit_is_none(self, tmp_path):
+        regime = {"trainer.limit_train_batches": "all"}
+        write_row(tmp_path, "resnet26", **{"config.trainer.limit_train_batches": 80})
+        assert "regime: cut: 80 of all batches an epoch.\n" in table(tmp_path, regime=regime)
+        write_row(tmp_path / "other", "resnet26")
+        assert "regime" not in table(tmp_path / "other", regime=regime)
+
+    def test_a_batch_is_that_of_all_processes(self, tmp_path):
+        """Two GPUs share the thesis's batch of 64."""
+        changes = {"config.data.init_args.batch_size": 32, "config.trainer.devices": 2}
+        write_row(tmp_path, "resnet26", device={"processes": 2}, **changes)
+        assert "regime" not in table(tmp_path, regime={"data.init_args.batch_size": 64})
+        assert "cut: 64 of 128 samples a batch" in table(tmp_path, regime={"data.init_args.batch_size": 128})
+
     def test_of_an_evaluation_and_of_the_classifier_it_started_from(self, tmp_path):
         origin = {"data": {"classes": 30}, "config": {"trainer": {"max_epochs": 4}}}
         write_row(tmp_path, "resnet26", "unimodal", origin=origin, **{"test.details": {"test": per_class(0.1, 0.3)}})

@@ -119,6 +119,8 @@ class TestARunGivenTwice:
         ("config.data.init_args.num_workers", 8, True),
         ("config.data.init_args.root", "elsewhere", True),
         ("config.trainer.accelerator", "gpu", True),
+        ("config.trainer.devices", 1, True),
+        ("device.processes", 2, False),
         ("data.fingerprint", "bbbb", False),
         ("epochs", 2, False),
     ],

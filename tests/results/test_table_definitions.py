@@ -104,7 +104,8 @@ def test_the_tables_are_what_their_files_say(path):
     """Each definition is read, and its regime is of settings that configurations have."""
     definition = read_definition(path)
     assert definition.title.startswith(f"Table {path.parent.name[-3:].replace('_', '.')}")
-    known = {"trainer.max_epochs", "classes", "test.queries", "test.catalogue", "model.init_args.width"}
+    known = {f"trainer.{name}" for name in ("max_epochs", "limit_train_batches", "precision")}
+    known |= {"classes", "test.queries", "test.catalogue", "model.init_args.width"}
     known |= {f"data.init_args.{name}" for name in ("size", "batch_size")}
     known |= {f"model.init_args.{name}" for name in ("stem", "lr_scheduler", "label_smoothing")}
     known |= {f"model.init_args.optimizer.{name}" for name in ("class_path", "init_args.lr")}
