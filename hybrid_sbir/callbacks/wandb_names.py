@@ -44,7 +44,7 @@ def name_run(folder: Path, config: Mapping[str, Any] | None = None, more: Sequen
     """
     config = config or {}
     model = (config.get("model") or {}).get("init_args") or {}
-    facts = _of_folder(folder) | {"backbone": _word(model.get("backbone")), "data": _data_name(config.get("data"))}
+    facts = _of_folder(folder) | {"backbone": _word(model.get("backbone")), "dataset": _data_name(config.get("data"))}
     seed = facts.get("seed", config.get("seed_everything"))
     facts["seed"] = seed
     facts["activation"] = model.get("activation") or _activation(facts["row"])
@@ -53,7 +53,7 @@ def name_run(folder: Path, config: Mapping[str, Any] | None = None, more: Sequen
     name = facts["row"] if seed is None else f"{facts['row']}-seed{seed}"
     if facts.get("stage"):
         name = f"{name}/{facts['stage']}"
-    shown = [*(facts.get(key) for key in ("activation", "data", "preset", "recipe", "stage")), *more]
+    shown = [*(facts.get(key) for key in ("activation", "dataset", "preset", "recipe", "stage")), *more]
     tags = tuple(dict.fromkeys(str(word)[:_LONGEST] for word in shown if word))
     group = facts.get("table") or (folder.parent.name if folder.parent.name not in ("runs", "") else None)
     return RunNames(group, facts["row"], name, tags, {key: value for key, value in facts.items() if value is not None})

@@ -12,6 +12,7 @@ from typing import Any
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
+from hybrid_sbir.callbacks.wandb_log import is_whole
 from hybrid_sbir.callbacks.wandb_names import RunNames
 from hybrid_sbir.durable import write_durably
 
@@ -132,7 +133,10 @@ class WandbRun:
         run, self._run = self._run, None
         with self.guard("closing"):
             if run is not None:
+                place = Path(run.dir).parent  # of this start's files
                 run.finish(exit_code=exit_code)
+                if broken := [path for path in place.glob("run-*.wandb") if not is_whole(path)]:
+                    raise OSError(f"{broken[0]} is not whole; is the disk full?")
         if os.environ.get(_COPIES) == str((self.folder / "wandb").resolve()):
             del os.environ[_COPIES]
 
@@ -152,8 +156,8 @@ class WandbRun:
             if not harmless:
                 self.broken, self._run = True, None
             rank_zero_warn(
-                f"W&B: {what} failed ({type(error).__name__}: {error}); the run goes on without it. metrics.csv and "
-                "metrics.json have every value"
+                f"W&B: {what} failed ({type(error).__name__}: {error}); the run goes on without it, and metrics.csv "
+                "and metrics.json have every value"
             )
 
     def _init(self, names: RunNames, offline: bool) -> Any:

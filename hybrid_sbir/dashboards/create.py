@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from hybrid_sbir.dashboards.boards import BOARDS
 from hybrid_sbir.dashboards.workspace import specification, workspace
@@ -25,6 +26,7 @@ def dashboards(
     Raises:
         ValueError: if there is no dashboard for a table, or a name is empty.
         ModuleNotFoundError: if wandb-workspaces is not installed.
+        OSError: if W&B does not take one; those before it are made.
     """
     for option, value in (("entity", entity), ("project", project)):
         if not value or "/" in value:
@@ -38,4 +40,15 @@ def dashboards(
         dry_run.parent.mkdir(parents=True, exist_ok=True)
         write_durably(dry_run, (text + "\n").encode())
         return [f"{each.name}: {dry_run}" for each in made]
-    return [f"{each.name}: {each.save().url}" for each in made]
+    return [f"{each.name}: {_save(each)}" for each in made]
+
+
+def _save(made: Any) -> str:
+    """Send a workspace, and return its address."""
+    try:
+        return made.save().url
+    except Exception as error:  # the library's, the network's, the server's
+        raise OSError(
+            f"W&B did not take '{made.name}' ({error}); log in with `wandb login`, see that "
+            f"{made.entity}/{made.project} exists, or write it down with --dry_run FILE"
+        ) from error
