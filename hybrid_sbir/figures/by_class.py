@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hybrid_sbir.figures.reading import read_one
 from hybrid_sbir.results.prediction_page import accuracy
-from hybrid_sbir.results.records import RunRecord, read_run
+from hybrid_sbir.results.records import RunRecord
 from hybrid_sbir.results.run_files import read_arrays
 
 _CLOSE = 1e-4  # a mean over a group of classes must agree with the recorded one, or the groups are others
@@ -58,7 +59,7 @@ def read_by_class(folder: Path, evaluation: str | None) -> ByClass:
         ValueError: if a file is damaged, or there is no such evaluation.
         FileNotFoundError: if there is nothing to read.
     """
-    record = read_run(folder) if (folder / "metrics.json").is_file() else None
+    name, record = read_one(folder)
     recorded = {name for name, said in (record.details if record else {}).items() if said.get("per_class")}
     if evaluation is not None and evaluation not in recorded:
         raise ValueError(f"{folder} has no evaluation {evaluation!r}; it has {', '.join(sorted(recorded)) or 'none'}")
@@ -66,7 +67,7 @@ def read_by_class(folder: Path, evaluation: str | None) -> ByClass:
         return _recorded(record, evaluation or ("test" if "test" in recorded else sorted(recorded)[0]))
     if (folder / "embeddings.npz").is_file():
         return _ranked(folder)
-    return _predicted(folder, record)
+    return _predicted(folder, name, record)
 
 
 def _recorded(record: RunRecord, evaluation: str) -> ByClass:
@@ -123,7 +124,7 @@ def _ranked(folder: Path) -> ByClass:
     return ByClass(run.name, "AP", "embeddings.npz", values, counts, groups if whole else {"": sorted(values)}, ())
 
 
-def _predicted(folder: Path, record: RunRecord | None) -> ByClass:
+def _predicted(folder: Path, name: str, record: RunRecord | None) -> ByClass:
     """From predictions.npz."""
 
     def scored(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, float], dict[str, int]]:
@@ -137,7 +138,6 @@ def _predicted(folder: Path, record: RunRecord | None) -> ByClass:
         return values, {name: int(rows.sum()) for name, rows in own.items()}
 
     values, counts = read_arrays(folder, "predictions.npz", scored)
-    name = record.name if record else folder.resolve().name
     return ByClass(
         name, "accuracy", "predictions.npz", values, counts, {"": sorted(values)}, (record,) if record else ()
     )

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hybrid_sbir.figures.reading import read_one
 from hybrid_sbir.results.prediction_page import confused_pairs
-from hybrid_sbir.results.run_files import read_arrays, read_record
+from hybrid_sbir.results.run_files import read_arrays
 
 FIRST = 10
 """Photos of each ranking that are looked at, as in P@10."""
@@ -68,7 +69,7 @@ def read_confused(folder: Path, most: int) -> Confused:
     """
     if (folder / "embeddings.npz").is_file():
         return _found(folder, most)
-    name = read_record(folder)[0] if (folder / "metrics.json").is_file() else folder.resolve().name
+    name = read_one(folder)[0]
 
     def counted(arrays: Mapping[str, np.ndarray]) -> Confused:
         probabilities, labels = arrays["probabilities"], arrays["label"]

@@ -8,8 +8,8 @@ from hybrid_sbir.figures.class_rows import ROW, short
 from hybrid_sbir.figures.confused import Confused, Pair, read_confused
 from hybrid_sbir.figures.files import Caption, check_out, write_figure
 from hybrid_sbir.figures.paper import BLACK, SKY, Width, sheet
+from hybrid_sbir.figures.reading import read_one
 from hybrid_sbir.figures.regime import regime_notes
-from hybrid_sbir.results.records import read_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,13 +90,6 @@ def _caption(folder: Path, found: Confused, title: str | None) -> Caption:
     ]
     notes += [f"{found.others} further pairs are not shown"] if found.others else []
     notes += ["one run, one seed"]
-    notes += regime_notes([read_run(folder)]) if _recorded(folder) else []
+    record = read_one(folder)[1]
+    notes += regime_notes([record]) if record else []
     return Caption(title or "Classes taken for others", text, tuple(notes))
-
-
-def _recorded(folder: Path) -> bool:
-    """Whether a record says how the run was trained; one that was only predicted has none."""
-    try:
-        return bool(read_run(folder).config)
-    except ValueError:
-        return False

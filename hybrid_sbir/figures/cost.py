@@ -128,4 +128,4 @@ def _mismatch(runs: Sequence[RunRecord], costs: Costs) -> list[str]:
     sizes = {run.config.get("data", {}).get("init_args", {}).get("size") for run in runs} - {costs.size, None}
     told = [f"width {value:g} instead of {costs.width:g}" for value in sorted(widths)]
     told += [f"{value} x {value} pixels instead of {costs.size} x {costs.size}" for value in sorted(sizes)]
-    return [f"the runs were trained at {', '.join(told)}: costs tell the order of the variants only"] if told else []
+    return [f"the runs were trained at {', '.join(told)}: the costs are not theirs"] if told else []

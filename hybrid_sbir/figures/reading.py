@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from hybrid_sbir.results.records import RunRecord, read_runs
+from hybrid_sbir.results.records import RecordError, RunRecord, read_run, read_runs
+from hybrid_sbir.results.run_files import read_record
 
 _REPEATED = " repeats seed "
 
@@ -19,3 +20,20 @@ def read(folders: Sequence[Path]) -> tuple[list[RunRecord], list[str]]:
     if len(problems) > len(told):
         told.append(f"{len(problems) - len(told)} results are in two places; those named first are drawn")
     return runs, told
+
+
+def read_one(folder: Path) -> tuple[str, RunRecord | None]:
+    """Read one run: its name, and its record; None of a run that was only predicted, which goes by its folder's name.
+
+    Raises:
+        ValueError: if its metrics.json is damaged.
+    """
+    if not (folder / "metrics.json").is_file():
+        return folder.resolve().name, None
+    name = read_record(folder)[0]
+    try:
+        return name, read_run(folder)
+    except RecordError:
+        if (folder / "predictions.npz").is_file() or (folder / "embeddings.npz").is_file():
+            return name, None  # it says who it is, and no more
+        raise

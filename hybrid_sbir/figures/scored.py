@@ -78,7 +78,8 @@ def _published(paths: Sequence[Path], score: str | None, only: str) -> Scores:
     column = (score or _first(columns, ("map", "top1"))).rpartition("/")[2]
     if column not in columns:
         raise ValueError(f"{paths[0]} has no column {column!r}; --score can be {', '.join(columns) or 'none'}")
-    found = [(_row_name(row), row[column]) for row in rows if _fits(_row_name(row), only)]
+    chosen = _chosen([_row_name(row) for row in rows], only)
+    found = [(_row_name(row), row[column]) for row in rows if _row_name(row) in chosen]
     try:
         scored = [Scored(name, name.partition("-")[0], *3 * (float(value),), 0) for name, value in found if value]
     except ValueError as error:
@@ -88,9 +89,17 @@ def _published(paths: Sequence[Path], score: str | None, only: str) -> Scores:
     return Scores(column, tuple(scored), (), notes)
 
 
-def _fits(row: str, only: str) -> bool:
-    """Whether a row is asked for; one in a folder of its own, stage1/NAME, only by a pattern with that folder."""
-    return any(fnmatch(row, pattern) and row.count("/") == pattern.count("/") for pattern in only.split())
+def _chosen(rows: Sequence[str], only: str) -> set[str]:
+    """The rows asked for; one in a folder of its own, stage1/NAME, only by a pattern with that folder."""
+    found = {
+        row
+        for row in rows
+        for pattern in only.split()
+        if fnmatch(row, pattern) and row.count("/") == pattern.count("/")
+    }
+    if not found:
+        raise ValueError(f"no row matches {only!r}; there are {', '.join(dict.fromkeys(rows))}")
+    return found
 
 
 def _row_name(row: dict[str, str]) -> str:
@@ -100,7 +109,8 @@ def _row_name(row: dict[str, str]) -> str:
 
 def _run(paths: Sequence[Path], score: str | None, only: str) -> Scores:
     runs, problems = read(paths)
-    runs = [run for run in runs if _fits(run.row, only)]
+    chosen = _chosen([run.row for run in runs], only) if runs else set()
+    runs = [run for run in runs if run.row in chosen]
     names = sorted({name for run in runs for name in run.scores})
     wanted = score or _first(names, _ORDER)
     rows: dict[str, dict[int, RunRecord]] = defaultdict(dict)
@@ -117,10 +127,8 @@ def _run(paths: Sequence[Path], score: str | None, only: str) -> Scores:
     without = dict.fromkeys(run.row for run in runs if run.row not in rows)
     notes += [f"without {wanted}: {', '.join(without)}"] if without else []
     notes += [f"{run.name} has {run.epochs} of {run.max_epochs} epochs" for run in runs if not run.finished]
-    chosen = [run for seeds in rows.values() for run in seeds.values()]
-    return Scores(
-        wanted, tuple(_mean(row, seeds.values(), wanted) for row, seeds in rows.items()), tuple(chosen), tuple(notes)
-    )
+    drawn = tuple(run for seeds in rows.values() for run in seeds.values())
+    return Scores(wanted, tuple(_mean(row, seeds.values(), wanted) for row, seeds in rows.items()), drawn, tuple(notes))
 
 
 def _mean(row: str, runs: Iterable[RunRecord], score: str) -> Scored:
