@@ -21,7 +21,9 @@
 import tempfile
 from pathlib import Path
 
-from hybrid_sbir.attention import attention_blocks, draw, eval_transform, footprints, load_model, look_at
+from IPython.display import Image
+
+from hybrid_sbir.attention import attention_blocks, draw, eval_transform, footprints, load_model, look_at, save
 from hybrid_sbir.cli import main
 from hybrid_sbir.data.embedded import draw_sketch
 
@@ -72,7 +74,8 @@ found = footprints(trained.model, seen.tensor, seen.at)
 [(each.block, tuple(each.weights.shape), tuple(each.on_map.shape), each.cell) for each in found]
 
 # %%
-draw(seen.pixels, seen.at, found, caption="bicycle.png, pixel 80 150")
+save(draw(seen.pixels, seen.at, found, caption="bicycle.png, pixel 80 150"), work / "attention.png")
+Image(work / "attention.png", width=700)
 
 # %% [markdown]
 # A pairwise block's weights sum to 1 in every share group, whatever is reflected:

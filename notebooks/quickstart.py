@@ -53,7 +53,8 @@ main(
     --config {EXPERIMENTS}/overlays/quick.yaml --config {EXPERIMENTS}/overlays/adamw.yaml
     --model.init_args.backbone hib_patch_2_2 {tiny} {quiet} {classes} --trainer.max_epochs 4
     --data.init_args.size 32 --data.init_args.channels 3 --data.init_args.per_class 40
-    --data.init_args.eval_per_class 10 --data.init_args.batch_size 16 --data.init_args.num_workers 0 --data.init_args.pack {work}/packed
+    --data.init_args.eval_per_class 10 --data.init_args.batch_size 16 --data.init_args.num_workers 0
+    --data.init_args.pack {work}/packed
     --data.init_args.train_transform sketch_square_train --data.init_args.eval_transform sketch_square_eval
     --runs {work} --name sketches""".split()
 )

@@ -130,14 +130,15 @@ def _panels(
 
 def describe(footprint: Footprint) -> str:
     """Say in a few lines what a footprint is."""
-    law = "softmax" if footprint.law.softmax else "signed" if footprint.law.signed else "no softmax"
+    law = "softmax" if footprint.law.softmax else "signed" if footprint.law.signed else "positive"
     rows, columns = footprint.weights.shape[1:]
     size = f"map {footprint.grid.rows} × {footprint.grid.columns}"
     lines = [f"{footprint.kind}, {law}"]
     if footprint.kind == "non-local":
-        lines += [size, f"keys pooled to {rows} × {columns}"]
+        lines += [size, f"keys on {rows} × {columns}"]
     else:
-        lines += [f"{rows} × {columns} of {size}" if footprint.grid.rows < 100 else f"{rows} × {columns}\n{size}"]
+        small = max(footprint.grid.rows, footprint.grid.columns) < 10
+        lines += [f"{rows} × {columns} of {size}"] if small else [f"{rows} × {columns} footprint", size]
         lines += [f"{footprint.groups} share group{'s' if footprint.groups > 1 else ''}"]
     if beyond := int(footprint.outside.sum()):
         lines.append(f"{beyond} of {rows * columns} reflected")

@@ -109,16 +109,17 @@ def test_the_groups_with_the_largest_weights_are_shown():
 
 def test_words_say_what_a_block_is_and_how_much_is_reflected():
     _, found = drawn()
-    assert describe(found[0]).splitlines() == ["non-local, signed", "map 16 × 16", "keys pooled to 8 × 8"]
+    assert describe(found[0]).splitlines() == ["non-local, signed", "map 16 × 16", "keys on 8 × 8"]
     pair, beyond = describe(found[1]).splitlines(), int(found[1].outside.sum())
     assert pair == [
         "pairwise, softmax",
-        "5 × 5 of map 16 × 16",
+        "5 × 5 footprint",
+        "map 16 × 16",
         "2 share groups",
         f"{beyond} of 25 reflected",
         "line: 1/25",
     ]
-    assert "patchwise, signed" in describe(found[2])
+    assert describe(found[2]).splitlines()[:2] == ["patchwise, signed", "7 × 7 of map 8 × 8"]
 
 
 def test_what_cannot_be_drawn_is_refused(tmp_path, monkeypatch):
