@@ -11,7 +11,7 @@ def cost(module: Any, image: Tensor | None) -> dict[str, float]:
     """Return ``cost/parameters`` and, given an image, ``cost/macs``.
 
     Multiply-accumulates of the operators that run, so at the run's own size and width; attention counts as it is
-    computed, which for pairwise attention and non-local blocks is 1 to 2 % less than its definition
+    computed, which for pairwise attention and non-local blocks is up to 2 % less than by its definition
     (``hybrid-sbir models``).
 
     Args:

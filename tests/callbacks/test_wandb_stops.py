@@ -1,0 +1,88 @@
+"""Runs with W&B on that are killed, or lose W&B: the run goes on, and W&B goes on with it."""
+
+import csv
+import json
+import signal
+import pytest
+
+from tests.callbacks.wandb_reader import Logged
+from tests.callbacks.wandb_runs import OVERLAY
+from tests.cli.conftest import pictures, runs, saboteur, server, spawn, start, tiny  # noqa: F401 - fixtures
+from tests.cli.test_distributed import end, pair  # noqa: F401 - a fixture
+
+
+@pytest.fixture
+def sabotage(tmp_path):
+    """Options that put one of ``wandb_saboteurs.py`` into a run; ``note`` says how many services it met."""
+
+    def options(kind):
+        callback = f"tests.callbacks.wandb_saboteurs.{kind}"
+        return [f"--trainer.callbacks+={callback}", f"--trainer.callbacks.note={tmp_path / 'note'}"]
+
+    return options
+
+
+def rows(folder):
+    with (folder / "metrics.csv").open() as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize(("place", "count"), [("batch_end", 9), ("epoch_end", 2)])
+def test_a_killed_run_goes_on_as_the_same_one(place, count, spawn, tiny, runs):  # noqa: F811
+    words = tiny("fit", *OVERLAY)
+    code, output = spawn([*words, *saboteur("Signal", place=place, count=count)], timeout=250)
+    assert code == -signal.SIGKILL, output
+    code, output = spawn([*words, "--ckpt_path", "last"], timeout=250)
+    assert code == 0, output
+    assert "W&B:" not in output
+    whole = Logged(runs / "run")
+    assert {one.run_id for one in whole.starts} == {json.loads((runs / "run/wandb_run.json").read_text())["id"]}
+    assert len(whole.starts) == 2
+    assert whole.epochs == rows(runs / "run"), "no epoch is missing, and none is there twice"
+    assert len(whole.epochs) == 3
+    assert whole.exits[-1] == 0
+
+
+@pytest.mark.parametrize(("kind", "said"), [("Killed", "W&B: logging failed"), ("FullDisk", "is the disk full?")])
+def test_a_run_outlives_w_and_b(kind, said, spawn, tiny, runs, sabotage, tmp_path):  # noqa: F811
+    code, output = spawn([*tiny("fit", *OVERLAY), *sabotage(kind)], timeout=250)
+    assert code == 0, output
+    assert (tmp_path / "note").read_text() == "1", "one service was met"
+    assert output.count("UserWarning: W&B:") == 1
+    assert said in output
+    assert len(rows(runs / "run")) == 3
+    assert json.loads((runs / "run/metrics.json").read_text())["finished"]
+
+
+def test_a_file_in_the_way_is_told(spawn, tiny, runs):  # noqa: F811
+    (runs / "run").mkdir(parents=True)
+    (runs / "run/wandb").touch()
+    code, output = spawn(tiny("fit", *OVERLAY, "--trainer.max_epochs", 1), timeout=250)
+    assert code == 0, output
+    assert "W&B: opening failed (FileExistsError" in output
+    assert len(rows(runs / "run")) == 1
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_answer_leaves_files(start, tiny, runs):  # noqa: F811
+    words = tiny("fit", *OVERLAY, "--trainer.logger.init_args.offline", "false", "--trainer.max_epochs", 1)
+    process = start(words, WANDB_BASE_URL="http://127.0.0.1:9", WANDB_API_KEY="0" * 40)
+    process.join(280)
+    assert process.exitcode == 0, process.log.read_text()
+    assert "W&B cannot be reached" in process.log.read_text()
+    (_,) = (runs / "run/wandb").glob("offline-run-*")
+    assert Logged(runs / "run").epochs == rows(runs / "run")
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_reports(pair, tiny, runs):  # noqa: F811
+    processes = pair(tiny("fit", *OVERLAY, "--trainer.max_epochs", 2), "two processes of one node")
+    assert end(processes, 250) == [0, 0], processes[0].log.read_text()
+    assert end(pair(tiny("validate", *OVERLAY), "two processes of one node"), 250) == [0, 0]
+    logged = Logged(runs / "run")
+    assert len(logged.starts) == 2
+    assert logged.epochs == rows(runs / "run")
+    score = json.loads((runs / "run/metrics.json").read_text())["validate"]["val/top1"]
+    _, classes = logged.table("per_class/val")
+    assert sum(row[1] for row in classes) == 13, "each sample once"
+    assert sum(row[1] * row[2] for row in classes) / 13 == pytest.approx(score)
