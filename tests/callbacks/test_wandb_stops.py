@@ -3,6 +3,7 @@
 import csv
 import json
 import signal
+
 import pytest
 
 from tests.callbacks.wandb_reader import Logged
