@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from hybrid_sbir.metrics import RankingValues, bootstrap_interval
 from hybrid_sbir.results.class_intervals import class_interval
 from hybrid_sbir.results.records import read_run
 from hybrid_sbir.results.report import report
@@ -195,6 +194,8 @@ class TestIntervals:
     def test_are_those_of_the_metrics_to_the_last_bit(self, tmp_path):
         """From each class's mean and size, as from every query's value."""
         import torch
+
+        from hybrid_sbir.metrics import RankingValues, bootstrap_interval
 
         torch.manual_seed(0)
         labels = torch.arange(120) % 11 * (torch.arange(120) % 3 > 0)  # classes of different sizes

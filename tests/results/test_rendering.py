@@ -7,7 +7,6 @@ import pytest
 
 from hybrid_sbir.cli import main
 from hybrid_sbir.results.table import USES_CATALOGUE
-from hybrid_sbir.retrieval import USES_CATALOGUE as WORDS
 from tests.results.run_records import per_class, rows, write_definition, write_run
 
 REFERENCE = "row,top1,top5\nresnet26-pre,77.45,92.86\nsan10_pair-pre,72.80,\n"
@@ -164,6 +163,8 @@ class TestRetrieval:
         assert "bootstrap" not in text
 
     def test_what_uses_the_catalogue_is_marked_and_said(self, tmp_path):
+        from hybrid_sbir.retrieval import USES_CATALOGUE as WORDS
+
         self.run(tmp_path, "resnet26-pre-seed0")
         text, _, _ = made(tmp_path, tmp_path / "runs", columns=COLUMNS)
         assert "| mAP | mRR | re-ranked* |" in text
