@@ -28,8 +28,10 @@ class Sizes:
     ) -> None:
         self._parts, self._channels, self._smallest = parts, in_channels, 0
         self._found: dict[tuple[int, int], list[tuple[int, int]] | str] = {}
-        modules = copy.deepcopy(nn.ModuleList([stem, stages, ending]))
-        self._skeleton: Any = modules.to("meta").eval()
+        modules = nn.ModuleList([stem, stages, ending])
+        numbers = [*modules.parameters(), *modules.buffers()]
+        hollow = {id(each): _hollow(each) for each in numbers}
+        self._skeleton: Any = copy.deepcopy(modules, hollow).to("meta").eval()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Sizes":
         return self  # nothing of it changes with the model's weights
@@ -75,3 +77,9 @@ class Sizes:
         except Exception as error:  # every family refuses a size in its own way
             return str(error).partition("\n")[0] or type(error).__name__
         return sizes if all(min(size) > 0 for size in sizes) else "a map would be empty"
+
+
+def _hollow(numbers: torch.Tensor) -> torch.Tensor:
+    """A tensor's shape without its numbers; large models are not copied for it."""
+    hollow = numbers.detach().to("meta")
+    return nn.Parameter(hollow, requires_grad=False) if isinstance(numbers, nn.Parameter) else hollow

@@ -7,9 +7,11 @@ from typing import Any
 from torch import Tensor
 
 from hybrid_sbir.checkpoint_io import read_checkpoint
-from hybrid_sbir.models import Classifier
+from hybrid_sbir.models import Backbone, Classifier
 from hybrid_sbir.models.branch_weights import SharedFrom, load_branches, load_stage
 from hybrid_sbir.models.checkpoints import CheckpointError, as_state, read_state
+from hybrid_sbir.models.external import ExternalBackbone
+from hybrid_sbir.models.external_weights import is_of_library, translate
 from hybrid_sbir.models.two_branch import TwoBranch
 from hybrid_sbir.models.weights import load_published, load_strictly
 from hybrid_sbir.tasks.restoring import BRANCHES_KEY, KEY, check_same_plan
@@ -23,7 +25,8 @@ def load_initial_weights(model: Classifier, path: str | Path, head: bool) -> str
 
     Args:
         model: the classifier to fill.
-        path: a run's .ckpt, a .safetensors of this package, or a published .pth / .npz.
+        path: a run's .ckpt, a .safetensors of this package, or a published .pth / .npz; for a model of torchvision or
+            timm also that library's file of weights.
         head: whether to take the head too; without it the head keeps its own initial weights, and the numbers of
             classes may differ.
 
@@ -35,7 +38,7 @@ def load_initial_weights(model: Classifier, path: str | Path, head: bool) -> str
         ValueError: if a tensor is missing, left over or of another shape; the message lists which, and nothing of the
             model was changed.
     """
-    state = _own_names(Path(path))
+    state, notes = _own_names(Path(path), model.backbone)
     skipped = sorted(name for name in state if name.startswith(_HEAD_PREFIX)) if not head else []
     taken = {name: tensor for name, tensor in state.items() if name not in skipped}
     kept = {} if head else {n: t for n, t in model.state_dict().items() if n.startswith(_HEAD_PREFIX)}
@@ -45,7 +48,7 @@ def load_initial_weights(model: Classifier, path: str | Path, head: bool) -> str
         advice = "; to leave out the head: --model.init_args.init_head false" if head else ""
         raise CheckpointError(f"cannot start from {path}: {error}{advice}") from error
     start = f"; skipped {', '.join(skipped) or 'nothing'}; starting afresh: {', '.join(kept)}" if not head else ""
-    return f"initial weights from {path}: loaded {len(taken)} of {len(state)} tensors{start}"
+    return "; ".join([f"initial weights from {path}: loaded {len(taken)} of {len(state)} tensors{start}", *notes])
 
 
 def start_branches(model: TwoBranch, sketch: str | Path, photo: str | Path, shared_from: SharedFrom) -> str:
@@ -62,8 +65,10 @@ def start_branches(model: TwoBranch, sketch: str | Path, photo: str | Path, shar
     for path in (sketch, photo):
         if (described := _described(Path(path), KEY)) is not None:
             _compare(path, backbone, described["plan"])
-    account = load_branches(model, _own_names(Path(sketch)), _own_names(Path(photo)), shared_from)
-    return f"initial weights of sketches from {sketch}, of photos from {photo}, shared from {shared_from}: {account}"
+    (of_sketch, notes), (of_photo, more) = (_own_names(Path(path), model.sketch) for path in (sketch, photo))
+    account = load_branches(model, of_sketch, of_photo, shared_from)
+    start = f"initial weights of sketches from {sketch}, of photos from {photo}, shared from {shared_from}: {account}"
+    return "; ".join(dict.fromkeys([start, *notes, *more]))
 
 
 def start_stage(model: TwoBranch, path: str | Path, classifier: bool, classes: Sequence[str] = ()) -> str:
@@ -124,12 +129,14 @@ def _compare(path: str | Path, own: Mapping[str, Any], stored: Mapping[str, Any]
         raise CheckpointError(f"cannot start from {path}: {error}") from error
 
 
-def _own_names(path: Path) -> Mapping[str, Tensor]:
-    """A file's tensors under the names that :class:`Classifier` gives them."""
+def _own_names(path: Path, backbone: Backbone) -> tuple[Mapping[str, Tensor], tuple[str, ...]]:
+    """A file's tensors under the names that :class:`Classifier` gives them, and what must be said of them."""
     state = _state(path)
     if all(name.startswith(_TASK_PREFIX) for name in state):
-        return {name.removeprefix(_TASK_PREFIX): tensor for name, tensor in state.items()}
-    return state if f"{_HEAD_PREFIX}weight" in state else load_published(state).state_dict()
+        state = {name.removeprefix(_TASK_PREFIX): tensor for name, tensor in state.items()}
+    if isinstance(backbone, ExternalBackbone) and is_of_library(state):
+        return translate(backbone, state, path.name)
+    return (state if f"{_HEAD_PREFIX}weight" in state else load_published(state).state_dict()), ()
 
 
 def _state(path: Path) -> Mapping[str, Tensor]:

@@ -27,7 +27,8 @@ class UnimodalRetrieval(RetrievalTask):
         init_from: the classifier: a run's folder (its best checkpoint) or .ckpt, a .safetensors, or a published .pth;
             with ``torchvision`` a file of that model's weights.
         torchvision: instead of a classifier of this package, the frozen features of this model of torchvision
-            (``resnet50`` say), the pretrained weights from its cache unless ``init_from`` names a file.
+            (``resnet50`` say), the pretrained weights from its cache unless ``init_from`` names a file; or of timm
+            (``timm:seresnext50_32x4d``), from the file that ``init_from`` names.
         scales: each image is described at these factors on its side; see :func:`~hybrid_sbir.retrieval.describe`.
         mirror: and mirrored.
         using_catalogue: see :class:`~hybrid_sbir.tasks.retrieval.RetrievalTask`.
@@ -55,6 +56,7 @@ class UnimodalRetrieval(RetrievalTask):
         if torchvision is not None:
             self.model = pretrained = TorchvisionFeatures(torchvision, init_from).eval()
             self.embedding_size, self.smallest_input = pretrained.num_features, pretrained.smallest_input
+            rank_zero_info(f"features of {pretrained.said}")
         elif init_from is not None:
             self.model, self.trained_on, path = load_trained(init_from)
             self.embedding_size = self.model.backbone.num_features

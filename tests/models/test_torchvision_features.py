@@ -52,9 +52,9 @@ def test_mistakes_are_refused_in_words(tmp_path):
     with pytest.raises(ValueError, match="no classification model 'fasterrcnn_resnet50_fpn'"):
         TorchvisionFeatures("fasterrcnn_resnet50_fpn")
     write("squeezenet1_1", tmp_path / "squeeze.pth")
-    with pytest.raises(ValueError, match="squeezenet1_1 ends in no linear layer"):
-        TorchvisionFeatures("squeezenet1_1", tmp_path / "squeeze.pth")
-    with pytest.raises(ValueError, match=r"squeeze.pth holds no weights of torchvision's resnet18: .*missing"):
+    with pytest.raises(FileNotFoundError, match="timm:test_resnet needs a file of weights"):
+        TorchvisionFeatures("timm:test_resnet")
+    with pytest.raises(ValueError, match=r"squeeze.pth holds no weights of torchvision:resnet18: missing"):
         TorchvisionFeatures("resnet18", tmp_path / "squeeze.pth")
     with pytest.raises(FileNotFoundError, match="no checkpoint nowhere"):
         TorchvisionFeatures("resnet18", "nowhere.pth")
