@@ -45,13 +45,13 @@ def log_results(run: Any, folder: Path, name: str) -> None:
     """Make an artifact of a run's configuration and scores as they are now: copies, for later verbs add to them."""
     import wandb
 
-    copies = Path(run.dir).parent / "results"
+    copies = Path(run.dir).parent / "results"  # under other names: whoever looks for metrics.json finds the run's own
     copies.mkdir(parents=True, exist_ok=True)
     artifact = wandb.Artifact(f"results-{name}", "results")
     checksums = {}
     for path in (folder / file for file in _RESULTS):
         if path.exists():
-            copy = Path(shutil.copyfile(path, copies / path.name))
+            copy = Path(shutil.copyfile(path, copies / f"{path.name}.copy"))
             checksums[path.name] = checksum(copy)
             artifact.add_file(str(copy.resolve()), name=path.name, policy="immutable", skip_cache=True)
     artifact.metadata = {"sha256": checksums}
