@@ -15,7 +15,7 @@ preset_rows = $(shell cat $(wildcard $(call table_file,$(1),$(PRESET)_rows.txt))
 rows_of = $(call with_seeds,$(call choose,$(call known_rows,$(1),table),$(call preset_rows,$(1)),$(call asked,$(1))))
 choose = $(if $(filter undefined,$(origin VARIANTS)),$(or $(2),$(1)),$(if $(3),$(call check_variants,$(1)))$(filter $(1),$(subst :,-,$(VARIANTS))))
 check_variants = $(if $(strip $(VARIANTS)),,$(error VARIANTS is empty; leave it out, or choose from: $(1)))\
-$(foreach v,$(call repeated,$(VARIANTS)),$(error VARIANTS has $(v) twice))\
+$(foreach v,$(call repeated,$(subst :,-,$(VARIANTS))),$(error VARIANTS has $(v) twice))\
 $(foreach v,$(filter-out $(1),$(subst :,-,$(VARIANTS))),$(error no variant '$(v)' here; there are: $(1)))
 with_seeds = $(foreach row,$(1),$(foreach seed,$(SEEDS),$(row)-seed$(seed)))
 

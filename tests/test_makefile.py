@@ -67,7 +67,7 @@ def test_what_is_named_exists(text):
     assert not [file for file in files if not (ROOT / file).exists()]
     verbs = re.findall(r"(?:hybrid-sbir|\$\(RUN\)) ((?:data )?[a-z]+)", text)
     assert verbs
-    assert not [verb for verb in verbs if verb not in VERBS]
+    assert not [verb for verb in verbs if not any(name == verb or name.startswith(f"{verb} ") for name in VERBS)]
 
 
 def test_help_is_one_page():
