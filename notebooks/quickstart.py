@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-from IPython.display import HTML, Image, Markdown
+from IPython.display import Image, Markdown
 
 from hybrid_sbir.cli import main
 from hybrid_sbir.data.embedded import EmbeddedStore, contact_sheet
@@ -117,4 +117,4 @@ Image(work / "found.png", width=760)
 
 # %%
 main(f"gallery {work}/pairs --out {work}/retrieval.html".split())
-HTML(f"<p>A page that needs nothing else: {work / 'retrieval.html'}</p>")
+Markdown(f"A page that needs nothing else: {work / 'retrieval.html'}")

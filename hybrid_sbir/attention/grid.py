@@ -8,7 +8,7 @@ ResNet's maps lies on pixel 0, and that of a map behind a transition further ins
 Shapes: H, W rows and columns of a map.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hybrid_sbir.models import Backbone
 from hybrid_sbir.models.stage import Stage
@@ -53,9 +53,11 @@ class Grid:
 def stage_grids(backbone: Backbone, height: int, width: int) -> list[Grid]:
     """Return the grid of each stage's map for an image of ``height`` x ``width`` pixels."""
     stem = backbone.stem
-    grid = Grid(1.0, 0.0, *stem.output_size(height, width))
-    if isinstance(stem, ConvolutionStem):
-        grid = replace(grid, stride=float(stem.conv.stride[0] * (2 if stem.pooled else 1)))
+    kernel, stride, padding = stem.conv.kernel_size[0], stem.conv.stride[0], stem.conv.padding[0]
+    assert isinstance(padding, int)
+    pooled = isinstance(stem, ConvolutionStem) and stem.pooled  # by 3x3, padded: from the first position on
+    size = stem.output_size(height, width)
+    grid = Grid(float(stride * (2 if pooled else 1)), (kernel - 1) / 2 - padding, *size)
     grids = []
     for stage in backbone.stages:
         assert isinstance(stage, Stage)
