@@ -23,6 +23,7 @@ _ASKED = re.compile(r"^<!-- repository: (.+?) -->$", re.MULTILINE)
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the repository's pictures."""
+    repository.pictures.cache_clear()
     for path in repository.pictures():
         files.append(File.generated(config, path, abs_src_path=str(repository.ROOT / path)))
     return files

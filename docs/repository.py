@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -14,6 +15,7 @@ _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)\)")
 
 
+@cache  # one build shows what it began with
 def pictures() -> list[str]:
     """Return the paths of the pictures that pages may show, from the repository's root."""
     found = (path for folder in PICTURES for path in (ROOT / folder).rglob("*") if path.suffix in (".png", ".svg"))
