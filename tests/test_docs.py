@@ -20,6 +20,7 @@ PACKAGE = ROOT / "hybrid_sbir"
 RESOURCES = {"script": "src", "img": "src", "iframe": "src", "link": "href", "source": "src", "video": "src"}
 
 pytest.importorskip("mkdocs", reason="the documentation needs the extra docs")
+pytestmark = pytest.mark.timeout(1200)  # the build is seconds of work, but minutes beside trainings that want all cores
 
 
 @pytest.fixture(scope="session")
