@@ -1,4 +1,4 @@
-"""A few real steps of the calls that make would make, with their models, data and settings; the runs are thrown away."""
+"""A few real steps of the calls that make would make, with their models, data and settings; no run is left behind."""
 
 import contextlib
 import io

@@ -166,7 +166,8 @@ def prediction_page(
         title=html.escape(title),
         style=_STYLE,
         models=_models_table(classes, labels, models),
-        samples=f"{len(samples)} of the {len(labels)} samples of the data's test part. Each model's {min(TOP, len(classes))} most probable classes",
+        samples=f"{len(samples)} of the {len(labels)} samples of the data's test part. "
+        f"Each model's {min(TOP, len(classes))} most probable classes",
         cards=cards,
         pairs="".join(_pairs_table(model, classes, labels) for model in models),
     )

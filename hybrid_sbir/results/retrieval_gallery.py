@@ -46,12 +46,13 @@ def retrieval_gallery(folders: list[Path], title: str, most: int) -> tuple[str, 
 
 def _about(run: RetrievalRun, shown: int) -> str:
     queries, photos = len(run.query_labels), len(run.catalogue_labels)
+    classes = len(run.query_labels.unique())
     return (
-        f"The data's test part: {queries:,} queries of {len(run.query_labels.unique())} classes, for each of which a "
-        f"catalogue of {photos:,} images is ranked; an image of the query's class is right. mAP is the mean over the queries of the average "
-        "precision (AP) of the whole ranking, mRR that of the reciprocal rank, 1 / place of the first right image; "
-        f"P@10 is the share of right ones among the first ten. {shown} queries spread over the classes are shown, with "
-        "the images that come first."
+        f"The data's test part: {queries:,} queries of {classes} classes, for each of which a catalogue of "
+        f"{photos:,} images is ranked; an image of the query's class is right. mAP is the mean over the queries of the "
+        "average precision (AP) of the whole ranking, mRR that of the reciprocal rank, 1 / place of the first right "
+        f"image; P@10 is the share of right ones among the first ten. {shown} queries spread over the classes are "
+        "shown, with the images that come first."
     )
 
 
