@@ -5,10 +5,19 @@ checksum, the length and the kind of piece.
 """
 
 import struct
+import time
 from pathlib import Path
 
 _HEADER, _BLOCK = 7, 32768  # bytes
 _FULL, _FIRST, _LAST = 1, 2, 4
+
+
+def becomes_whole(path: Path, seconds: float) -> bool:
+    """Whether a file is whole within some seconds: the service may answer before the last of it is on the disk."""
+    limit = time.monotonic() + seconds
+    while not (whole := is_whole(path)) and time.monotonic() < limit:
+        time.sleep(0.1)
+    return whole
 
 
 def is_whole(path: Path) -> bool:

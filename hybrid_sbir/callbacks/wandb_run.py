@@ -12,7 +12,7 @@ from typing import Any
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
-from hybrid_sbir.callbacks.wandb_log import is_whole
+from hybrid_sbir.callbacks.wandb_log import becomes_whole
 from hybrid_sbir.callbacks.wandb_names import RunNames
 from hybrid_sbir.durable import write_durably
 
@@ -20,6 +20,7 @@ _LETTERS = string.ascii_lowercase + string.digits
 _MEMORY = "wandb_run.json"
 _COPIES = "WANDB_DATA_DIR"
 _SECONDS = 30.0  # for W&B's service, or its server, to answer
+_LAST = 10.0  # s, for the last of a closed file to reach the disk
 
 
 @dataclass
@@ -135,7 +136,7 @@ class WandbRun:
             if run is not None:
                 place = Path(run.dir).parent  # of this start's files
                 run.finish(exit_code=exit_code)
-                if broken := [path for path in place.glob("run-*.wandb") if not is_whole(path)]:
+                if broken := [path for path in place.glob("run-*.wandb") if not becomes_whole(path, _LAST)]:
                     raise OSError(f"{broken[0]} is not whole; is the disk full?")
         if os.environ.get(_COPIES) == str((self.folder / "wandb").resolve()):
             del os.environ[_COPIES]

@@ -15,7 +15,7 @@ from hybrid_sbir.callbacks.wandb_cost import cost
 from hybrid_sbir.callbacks.wandb_files import artifact_name, log_model
 from hybrid_sbir.callbacks.wandb_findings import Finding, class_rows, confused_rows, count_pairs
 from hybrid_sbir.callbacks.wandb_gallery import retrieval_finding
-from hybrid_sbir.callbacks.wandb_log import is_whole
+from hybrid_sbir.callbacks.wandb_log import becomes_whole, is_whole
 from hybrid_sbir.callbacks.wandb_logger import WandbTracker
 from hybrid_sbir.callbacks.wandb_names import flat, name_run
 from hybrid_sbir.callbacks.wandb_outputs import Outputs
@@ -256,8 +256,8 @@ class TestMemory:
             config={}, define_metric=lambda *_, **__: None))  # fmt: skip
         monkeypatch.setattr(wandb_run, "_define", lambda run: None)
         run = WandbRun(tmp_path, "p", None, True, False)
-        with pytest.warns(UserWarning, match="W&B: opening failed"):  # a dict takes no allow_val_change
-            run.open(name_run(Path("runs/a")), {}, afresh)
+        run.open(name_run(Path("runs/a")), {}, afresh)
+        assert not run.broken
         assert (run.id == "earlier0") == kept
         assert json.loads((tmp_path / "wandb_run.json").read_text())["id"] == run.id
 
@@ -308,3 +308,11 @@ def test_a_cut_file_is_not_whole(tmp_path):
     for content, expected in ((whole, True), (whole[:-1], False), (whole[: -len(piece(end))], False), (b":W&B", False)):
         (tmp_path / "run.wandb").write_bytes(content)
         assert is_whole(tmp_path / "run.wandb") == expected
+
+
+def test_a_file_that_is_whole_a_moment_later_is_waited_for(tmp_path, monkeypatch):
+    answers = iter([False, False, True])
+    monkeypatch.setattr("hybrid_sbir.callbacks.wandb_log.is_whole", lambda path: next(answers))
+    assert becomes_whole(tmp_path, 30)
+    monkeypatch.setattr("hybrid_sbir.callbacks.wandb_log.is_whole", lambda path: False)
+    assert not becomes_whole(tmp_path, 0.2)
