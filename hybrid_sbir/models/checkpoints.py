@@ -43,7 +43,7 @@ def read_state(path: str | Path) -> State:
             f"{path.name} cannot be read as {path.suffix}: it is damaged, or holds more than tensors and plain values, "
             f"which is refused because loading it could run code"
         ) from e
-    except (SafetensorError, zipfile.BadZipFile, RuntimeError, EOFError, ValueError, TypeError) as e:
+    except (SafetensorError, zipfile.BadZipFile, RuntimeError, OSError, EOFError, ValueError, TypeError) as e:
         reason = str(e).splitlines()[0] if str(e) else "cut short"
         raise CheckpointError(f"{path.name} cannot be read as {path.suffix} ({type(e).__name__}: {reason})") from e
     return as_state(content, path.name)
