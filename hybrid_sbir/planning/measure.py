@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Trainer
 
 from hybrid_sbir.callbacks.step_clock import Pace, StepClock
 from hybrid_sbir.cli.training import TrainingCLI
@@ -104,7 +103,7 @@ class _FewSteps(TrainingCLI):
             settings.batch_size = self.few = _FEW
             self.clock = StepClock(min(2, self._steps), 2, asked / _FEW)
 
-    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+    def instantiate_trainer(self, **kwargs: Any) -> Any:
         """Build the trainer, with a clock."""
         trainer = super().instantiate_trainer(**kwargs)
         trainer.callbacks.append(self.clock)  # type: ignore[attr-defined]

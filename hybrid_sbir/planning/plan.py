@@ -126,18 +126,18 @@ def _sum(costs: list[Cost]) -> Cost:
 
 def _lines(title: str, costs: list[Cost]) -> list[str]:
     """One line a run, and the sum."""
+    whole = _sum(costs)
+    busy = whole.idle < _BUSY * whole.seconds
     width = max(len(str(cost.run)) for cost in costs)
     body = [
-        f"  {cost.run!s:{width}}  {_time(cost.seconds)}  {cost.disk / 1e6:8.1f} MB"
+        f"  {cost.run!s:{width}}  {_time(cost.seconds)}"
+        + (f"  computing {_time(cost.idle)}" if busy else "")
+        + f"  {cost.disk / 1e6:8.1f} MB"
         + (f"  {cost.epochs} epochs x {cost.steps} steps x {cost.step_s:.3f} s" if cost.epochs else "")
         for cost in costs
     ]
-    whole = _sum(costs)
     total = f"{title}: {len(costs)} runs, {_time(whole.seconds).strip()} one after the other"
-    busy = whole.idle < _BUSY * whole.seconds
-    idle = (
-        f"the machine is busy; computing itself is {_time(whole.idle).strip()} of it, which is what an idle one takes"
-    )
+    idle = f"the machine is busy: {_time(whole.idle).strip()} of it is computing, which is what an idle one takes"
     return [*body, f"{total}, {whole.disk / 1e9:.2f} GB on disk", *([idle] if busy else [])]
 
 

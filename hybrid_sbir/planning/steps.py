@@ -40,9 +40,9 @@ class Call:
 
     @property
     def kind(self) -> tuple[str, ...]:
-        """What is shared by calls of equal cost: everything but the run's name, seed and initial weights."""
+        """What is shared by calls of equal cost: everything but name and seed, and in training the initial weights."""
         kept = [self.verb]
-        dropped = _UNCHANGING | _STARTS
+        dropped = _UNCHANGING | (_STARTS if self.verb == "fit" else set())  # a test is of the model it starts from
         for before, word in zip(("", *self.words), self.words, strict=False):
             if word not in dropped and before not in dropped:
                 kept.append(re.sub(r"-seed\d+", "", word))
