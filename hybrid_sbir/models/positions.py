@@ -37,7 +37,8 @@ class AbsolutePositions(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Add the positions to (N, C, H, W)."""
-        table, side = self.table, self.table.shape[-1]
+        table: Tensor = self.table
+        side = table.shape[-1]
         if x.shape[-2:] != (side, side):
             rows, columns = (resampling(n, side, like=table) for n in x.shape[-2:])
             table = torch.einsum("hs,ncst,wt->nchw", rows, table, columns)
