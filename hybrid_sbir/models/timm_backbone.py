@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from hybrid_sbir.models.external_parts import Parts, Whole, tensors_by_name
 
-_ENOUGH = 0.5  # of the parameters must lie in the chain, or its stages would not be the model's
+_ENOUGH = 2 / 3  # of the parameters before the head must lie in the chain, or its stages would not be the model's
 _CONTAINERS = (nn.Sequential, nn.ModuleList)
 
 
@@ -101,7 +101,7 @@ def take_timm_apart(body: Any, image: Tensor) -> Iterator[Parts]:
         chain, takes = _chain(calls, features)
         inside = {name for name, _ in chain}
         ending = _Head(_hollow(body, own | unused, bare=True))
-        if _share(chain, body) >= _ENOUGH:
+        if _share(chain, body, after) >= _ENOUGH:
             entry = nn.Identity() if takes is image else _Features(_hollow(body, inside | after))
             yield Parts(entry, chain, ending, **common)
         why = "its blocks take more than the map of the block before"
@@ -167,10 +167,11 @@ def _chain(calls: list[_Call], end: Tensor) -> tuple[list[tuple[str, nn.Module]]
     return chain, end
 
 
-def _share(chain: list[tuple[str, nn.Module]], body: nn.Module) -> float:
-    """Share of the model's parameters that lie in the chain."""
+def _share(chain: list[tuple[str, nn.Module]], body: nn.Module, after: Collection[str]) -> float:
+    """Share of the model's parameters, those of its head (the modules ``after``) left out, that lie in the chain."""
     inside = sum(p.numel() for _, module in chain for p in module.parameters())
-    return inside / max(1, sum(p.numel() for p in body.parameters()))
+    head = sum(p.numel() for name, module in _items(body) if name in after for p in module.parameters())
+    return inside / max(1, sum(p.numel() for p in body.parameters()) - head)
 
 
 def _hollow(body: nn.Module, gone: Collection[str], bare: bool = False) -> nn.Module:
