@@ -82,7 +82,9 @@ def _recognise(state: State, variant: str | None) -> tuple[str, Activation]:
     """The variant whose published names come nearest to the state's; which must then match exactly."""
     name, _, order = (variant or "").partition(":")
     if name:
-        backbone_spec(name)  # an unknown name is refused with the nearest known ones
+        spec = backbone_spec(name)  # an unknown name is refused with the nearest known ones
+        if not spec.stages or not has_published_names(spec):
+            raise CheckpointError(f"variant '{name}' is none of the thesis's; its code published no weights of it")
     orders: tuple[Activation, ...] = ("pre", "post")
     if order and order not in orders:
         raise CheckpointError(f"variant '{variant}': after the colon stands pre or post")

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 from torchvision import models as zoo
 
-from hybrid_sbir.models import CheckpointError, Classifier, create_backbone
+from hybrid_sbir.models import CheckpointError, Classifier, create_backbone, load_published
 from hybrid_sbir.models.external_weights import load_library_weights
 from hybrid_sbir.tasks.initial_weights import load_initial_weights
 from tests.models.two_branch_cases import moved, snapshot
@@ -33,6 +33,11 @@ def test_a_whole_file_gives_the_librarys_answer(theirs, file):
     x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.allclose(model(x), theirs(x), atol=1e-5)
+
+
+def test_no_published_checkpoint_of_the_thesis_is_of_another_library(file):
+    with pytest.raises(CheckpointError, match="variant 'googlenet' is none of the thesis's"):
+        load_published(file, "googlenet")
 
 
 def test_other_classes_keep_their_head(file):
