@@ -85,7 +85,7 @@ class TestCosts:
 
     def test_squeeze(self):
         plain, squeezed = (self.stage_macs(StageSpec("resnet", 64, 1, squeeze=s)) for s in (0, 16))
-        assert squeezed - plain == 2 * 64 * 4
+        assert squeezed - plain == 2 * 64 * 8
 
     @pytest.mark.parametrize(
         ("form", "compared", "embedding"),

@@ -17,7 +17,7 @@ def noise(*shape, seed=0):
 
 def test_agrees_with_torchvision():
     torch.manual_seed(0)
-    ours, theirs, x = SqueezeExcitation(32, 16), Torchvisions(32, 2), noise(2, 32, 5, 4)
+    ours, theirs, x = SqueezeExcitation(32, 4), Torchvisions(32, 8), noise(2, 32, 5, 4)
     pairs = ((ours.reduce, theirs.fc1), (ours.expand, theirs.fc2))
     for mine, other in pairs:
         other.weight.data.copy_(mine.weight.data[:, :, None, None])
@@ -47,8 +47,9 @@ def test_it_adds_its_own_parameters_and_no_others(kind):
         plain, squeezed = (create_backbone([StageSpec(kind, 64, 3, squeeze=s)]) for s in (0, 16))
     assert set(plain.state_dict()) < set(squeezed.state_dict())
     count = [sum(p.numel() for p in model.parameters()) for model in (plain, squeezed)]
-    assert count[1] - count[0] == 3 * (64 * 4 + 4 + 4 * 64 + 64)
+    assert count[1] - count[0] == 3 * (64 * 8 + 8 + 8 * 64 + 64)
 
 
-def test_a_narrow_block_keeps_a_channel_between_the_layers():
-    assert SqueezeExcitation(8, 16).reduce.out_features == 1
+@pytest.mark.parametrize(("channels", "between"), [(4, 4), (8, 8), (64, 8), (128, 8), (256, 16), (2048, 128)])
+def test_narrow_blocks_keep_enough_channels_between_the_layers(channels, between):
+    assert SqueezeExcitation(channels, 16).reduce.out_features == between
