@@ -6,6 +6,7 @@ checksum, the length and the kind of piece.
 
 import struct
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 _HEADER, _BLOCK = 7, 32768  # bytes
@@ -39,3 +40,13 @@ def is_whole(path: Path) -> bool:
         parts = piece if kind in (_FULL, _FIRST) else parts + piece
         last = parts if kind in (_FULL, _LAST) else b""
     return bool(last) and Record.FromString(last).WhichOneof("record_type") in ("exit", "final")
+
+
+def grow(sizes: Mapping[Path, int], seconds: float) -> bool:
+    """Wait until each file is longer than it was; return whether that came to pass in time."""
+    end = time.monotonic() + seconds
+    while not all(path.stat().st_size > size for path, size in sizes.items()):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True

@@ -12,7 +12,7 @@ from typing import Any
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
-from hybrid_sbir.callbacks.wandb_log import becomes_whole
+from hybrid_sbir.callbacks.wandb_log import becomes_whole, grow
 from hybrid_sbir.callbacks.wandb_names import RunNames
 from hybrid_sbir.durable import write_durably
 
@@ -20,6 +20,7 @@ _LETTERS = string.ascii_lowercase + string.digits
 _MEMORY = "wandb_run.json"
 _COPIES = "WANDB_DATA_DIR"
 _SECONDS = 30.0  # for W&B's service, or its server, to answer
+_FLUSH, _ROW = 0.1, 1.0  # s between two writes of the service; for a row to be among them
 _LAST = 10.0  # s, for the last of a closed file to reach the disk
 
 
@@ -110,8 +111,10 @@ class WandbRun:
                 self._memory.write(self.folder)
 
     def log_epoch(self, row: Mapping[str, float]) -> None:
-        """Log an epoch's row, as it stands in metrics.csv."""
+        """Log an epoch's row, as it stands in metrics.csv; it counts once it is on the disk, where a kill leaves it."""
+        files = {path: path.stat().st_size for path in self._files()}
         self.log(row, step=int(row["step"]))
+        grow(files, _ROW)
         with self.guard("logging"):
             if self._run is not None and self._memory is not None:
                 self._memory.epochs += 1
@@ -134,12 +137,17 @@ class WandbRun:
         run, self._run = self._run, None
         with self.guard("closing"):
             if run is not None:
-                place = Path(run.dir).parent  # of this start's files
+                files = self._files(run)
                 run.finish(exit_code=exit_code)
-                if broken := [path for path in place.glob("run-*.wandb") if not becomes_whole(path, _LAST)]:
+                if broken := [path for path in files if not becomes_whole(path, _LAST)]:
                     raise OSError(f"{broken[0]} is not whole; is the disk full?")
         if os.environ.get(_COPIES) == str((self.folder / "wandb").resolve()):
             del os.environ[_COPIES]
+
+    def _files(self, run: Any = None) -> list[Path]:
+        """What this start of the run writes down."""
+        run = run or self._run
+        return [] if run is None else list(Path(run.dir).parent.glob("run-*.wandb"))
 
     @contextmanager
     def guard(self, what: str, harmless: bool = False) -> Iterator[None]:
@@ -202,7 +210,7 @@ def _settings(offline: bool, machine: bool) -> Any:
         init_timeout=_SECONDS,
         x_service_wait=_SECONDS,
         finish_timeout=20 * _SECONDS,
-        x_transaction_log_flush_interval=1.0,  # s: what a killed run has told is on the disk
+        x_transaction_log_flush_interval=_FLUSH,  # what a killed run has told is on the disk
     )
 
 
