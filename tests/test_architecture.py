@@ -28,7 +28,10 @@ ROOMS = {
     "dashboards": {"durable"},
     "retrieval": set(),
     "tasks": {"batch", "losses", "metrics", "models", "checkpoint_io", "retrieval"},
-    "attention": {"models", "data", "durable", "checkpoint_io", "tasks"},  # tasks: whose checkpoints it reads
+    "encoding": {"models", "data", "durable", "checkpoint_io", "retrieval", "tasks"},  # tasks: whose checkpoints it reads
+    "attention": {"models", "data", "durable", "encoding"},
+    "search": {"attention", "data", "durable", "encoding", "metrics", "retrieval"},
+    "serving": {"attention", "data", "durable", "encoding", "search"},
     "cli": {"callbacks", "checkpoint_io", "data", "tasks", "durable"},
     "planning": {"callbacks", "cli", "results"},
 }

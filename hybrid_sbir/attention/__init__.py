@@ -5,8 +5,8 @@ from hybrid_sbir.attention.footprint import Footprint, footprints
 from hybrid_sbir.attention.grid import Grid, stage_grids
 from hybrid_sbir.attention.picture import draw, save
 from hybrid_sbir.attention.seen import Seen, look_at
-from hybrid_sbir.attention.trained_model import eval_transform, load_model
 from hybrid_sbir.attention.weights import attention_weights
+from hybrid_sbir.encoding.trained_model import eval_transform, load_model
 
 __all__ = [
     "AttentionBlock",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import nn
 
 from hybrid_sbir.attention.weights import AttentionKind, kind_of
-from hybrid_sbir.models import Backbone, Classifier, TwoBranch
+from hybrid_sbir.encoding.trained_model import backbone_of
 from hybrid_sbir.models.two_branch import Domain
 
 
@@ -24,20 +24,6 @@ class AttentionBlock(NamedTuple):
     stage: int
     kind: AttentionKind
     module: nn.Module
-
-
-def backbone_of(model: nn.Module, domain: Domain = "sketch") -> Backbone:
-    """Return the backbone in a model; of two branches that of ``domain``.
-
-    Raises:
-        ValueError: if it is another kind of model.
-    """
-    if isinstance(model, TwoBranch):
-        return model.branch(domain)
-    inner = model.backbone if isinstance(model, Classifier) else model
-    if not isinstance(inner, Backbone):
-        raise ValueError(f"a {type(inner).__name__} has no stages to look into; give a Backbone, Classifier, TwoBranch")
-    return inner
 
 
 def attention_blocks(model: nn.Module, domain: Domain = "sketch") -> list[AttentionBlock]:

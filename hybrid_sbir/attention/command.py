@@ -6,7 +6,7 @@ from hybrid_sbir.attention.blocks import backbone_of, choose_blocks
 from hybrid_sbir.attention.footprint import footprints
 from hybrid_sbir.attention.picture import check_format, describe, draw, save
 from hybrid_sbir.attention.seen import look_at
-from hybrid_sbir.attention.trained_model import eval_transform, load_model, run_name
+from hybrid_sbir.encoding.trained_model import eval_transform, load_model, run_name
 from hybrid_sbir.models.two_branch import Domain
 
 

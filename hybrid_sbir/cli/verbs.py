@@ -119,6 +119,8 @@ VERBS = {
     "figure confusions": Verb("draw the most confused pairs", "hybrid_sbir.figures.confusions:confusions"),
     "figure found": Verb("draw sketches and the photos found for them", "hybrid_sbir.figures.found:found"),
     "dashboards": Verb("make the tables' dashboards in W&B", "hybrid_sbir.dashboards.create:dashboards"),
+    "index": Verb("embed photos into an index to search in", "hybrid_sbir.search.building:index"),
+    "search": Verb("find photos for sketches in an index", "hybrid_sbir.search.command:search"),
     "refine": Verb("rank a run's embeddings again, using the catalogue", "hybrid_sbir.results.refinement:refine"),
 }
 

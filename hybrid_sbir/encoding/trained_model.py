@@ -12,7 +12,8 @@ from torch import nn
 
 from hybrid_sbir.checkpoint_io import read_checkpoint
 from hybrid_sbir.data.transforms import Transform, preset
-from hybrid_sbir.models import TwoBranch
+from hybrid_sbir.models import Classifier, TwoBranch
+from hybrid_sbir.models.backbone import Backbone
 from hybrid_sbir.models.checkpoints import as_state
 from hybrid_sbir.models.two_branch import Domain
 from hybrid_sbir.models.weights import load_strictly
@@ -54,6 +55,20 @@ def load_model(path: Path) -> TrainedModel:
     return TrainedModel(trained.model, trained.path)
 
 
+def backbone_of(model: nn.Module, domain: Domain = "sketch") -> Backbone:
+    """Return the backbone in a model; of two branches that of ``domain``.
+
+    Raises:
+        ValueError: if it is another kind of model.
+    """
+    if isinstance(model, TwoBranch):
+        return model.branch(domain)
+    inner = model.backbone if isinstance(model, Classifier) else model
+    if not isinstance(inner, Backbone):
+        raise ValueError(f"a {type(inner).__name__} has no stages to look into; give a Backbone, Classifier, TwoBranch")
+    return inner
+
+
 def run_name(file: Path) -> str:
     """Return how a picture calls a model: a checkpoint by its run's folder, another file by its own name."""
     if file.parent.name != "checkpoints":
@@ -90,7 +105,7 @@ def eval_transform(
     Raises:
         ValueError: if neither the run nor the arguments say it, or no preset gives so many channels.
     """
-    used = _run_settings(file, domain) if name is None or size is None else {}
+    used = run_settings(file, domain) if name is None or size is None else {}
     name, size = name or used.get("name"), size or used.get("size")
     if name is None or size is None:
         raise ValueError(
@@ -100,8 +115,12 @@ def eval_transform(
     return preset(name, size, channels)
 
 
-def _run_settings(file: Path, domain: Domain) -> dict[str, Any]:
-    """Name and size of the evaluation's preset, as far as a run's config.yaml says them."""
+def run_settings(file: Path, domain: Domain) -> dict[str, Any]:
+    """Return name and size of the evaluation's preset, as far as the config.yaml of a checkpoint's run says them.
+
+    Raises:
+        ValueError: if that file is damaged.
+    """
     config = file.parent.parent / "config.yaml"
     if not config.is_file():
         return {}

@@ -1,0 +1,5 @@
+"""Search in any photos with sketches: a catalogue of photos, its index, queries, and what they find."""
+
+from hybrid_sbir.search.sketch_search import Hit, SketchSearch
+
+__all__ = ["Hit", "SketchSearch"]
