@@ -1,6 +1,5 @@
 """The verb that makes an index of photos. N photos, E embedding size."""
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from hybrid_sbir.data.images import ImageProblem, read_image
 from hybrid_sbir.encoding import Encoder, load_encoder
 from hybrid_sbir.encoding.model_file import model_file_bytes
+from hybrid_sbir.search import stores
 from hybrid_sbir.search.catalogue import Entry, FolderCatalogue, open_catalogue
 from hybrid_sbir.search.manifest import Manifest, store_file, write_manifest
 
@@ -36,15 +36,25 @@ def index(*, model: Path, photos: Path, out: Path, batch_size: int = 64) -> list
         ),
         "photos": store_file(out, "photos", ".jsonl", _lines([entry._asdict() for entry in kept])),
         "skipped": store_file(out, "skipped", ".jsonl", _lines(skipped)),
-        "vectors": store_file(out, "vectors", ".npy", _npy(vectors)),
     }
+    built = stores.build("auto", vectors, out)
     plain: dict[str, Any] = {domain: each._asdict() for domain, each in encoder.preparation.items()}
     source = {"kind": catalogue.kind, "path": str(catalogue.path)}
     views = {"scales": [1.0], "mirror": False}
     write_manifest(
         out,
-        Manifest(len(kept), encoder.embedding_size, source, encoder.about, plain, views, {"kind": "exact"}, files),
+        Manifest(
+            len(kept),
+            encoder.embedding_size,
+            source,
+            encoder.about,
+            plain,
+            views,
+            built.description,
+            files | built.files,
+        ),
     )
+    built.finish()
     return [f"{out}: {len(kept)} photos, {len(skipped)} skipped"]
 
 
@@ -69,9 +79,3 @@ def _embed(
 
 def _lines(rows: list[dict]) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows).encode()
-
-
-def _npy(vectors: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, vectors, allow_pickle=False)
-    return buffer.getvalue()

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from hybrid_sbir.encoding import Encoder, load_encoder
+from hybrid_sbir.search import stores
 from hybrid_sbir.search.catalogue import Entry, open_catalogue
 from hybrid_sbir.search.manifest import Manifest, read_manifest, verified
 from hybrid_sbir.search.query import Sketch, sketch_image
-from hybrid_sbir.search.stores import ExactStore, Store
+from hybrid_sbir.search.stores import Store
 
 
 class Hit(NamedTuple):
@@ -53,8 +54,7 @@ class SketchSearch:
         manifest = read_manifest(folder)
         encoder = load_encoder(verified(folder, manifest.files["model"]), device)
         rows = verified(folder, manifest.files["photos"]).read_text(encoding="utf-8").splitlines()
-        vectors = np.load(verified(folder, manifest.files["vectors"]), mmap_mode="r", allow_pickle=False)
-        return cls(manifest, encoder, [Entry(**json.loads(row)) for row in rows], ExactStore(vectors))
+        return cls(manifest, encoder, [Entry(**json.loads(row)) for row in rows], stores.open(manifest, folder))
 
     def embed(self, sketch: Sketch, *, scales: Sequence[float] = (1.0,), mirror: bool = False) -> np.ndarray:
         """Embed one sketch: (1, E), float32, of norm 1."""

@@ -1,21 +1,11 @@
-"""Vectors that can be searched. Q queries, N photos, E embedding size, K results."""
+"""All photos are compared. Q queries, N photos, E embedding size, K results."""
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 
 from hybrid_sbir.retrieval.neighbours import nearest
-
-
-class Store(Protocol):
-    """Vectors of photos, by place."""
-
-    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Find the K nearest photos of queries (Q, E): cosines (Q, K), falling, float32; places (Q, K), int64."""
-
-    def describe(self) -> dict[str, Any]:
-        """Return its kind and parameters, plain values."""
 
 
 class ExactStore:
