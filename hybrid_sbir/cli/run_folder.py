@@ -8,7 +8,7 @@ import json
 import shutil
 from pathlib import Path
 
-from hybrid_sbir.cli.folder_lock import FolderError, lock, unlock
+from hybrid_sbir.folder_lock import FolderError, lock, unlock
 
 _FILES = ("config.yaml", "metrics.csv", "metrics.json", "predictions.npz", "embeddings.npz", "refined.json")
 
