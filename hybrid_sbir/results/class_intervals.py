@@ -12,6 +12,7 @@ from typing import Any
 from hybrid_sbir.results.records import RunRecord
 
 LEVEL, RESAMPLES, SEED = 0.95, 10_000, 0
+_MOST = 2**31  # queries of a class; more is damage, and their sums would not fit
 
 
 def class_interval(runs: Sequence[RunRecord], score: str) -> tuple[float | None, float | None]:
@@ -39,7 +40,7 @@ def _classes(per_class: Any, measure: str) -> dict[str, tuple[int, float]]:
     found: dict[str, tuple[int, float]] = {}
     for name, about in per_class.items() if isinstance(per_class, dict) else ():
         size, mean = (about.get("queries"), about.get(measure)) if isinstance(about, dict) else (None, None)
-        if isinstance(size, int) and size > 0 and isinstance(mean, int | float) and 0 <= mean <= 1:
+        if type(size) is int and 0 < size <= _MOST and isinstance(mean, int | float) and 0 <= mean <= 1:
             found[str(name)] = size, float(mean)
     return found
 

@@ -1,6 +1,5 @@
 """The parts of a run's metrics.json, checked as they are taken out: what does not fit is a ValueError that names it."""
 
-import math
 import re
 from typing import Any, NamedTuple
 
@@ -105,7 +104,7 @@ def count(record: dict[str, Any], name: str, missing: int = 0) -> int:
 
 def _is_fraction(value: Any, what: str) -> bool:
     """Whether it is a score; a measure that is out of its range is damage, another number is none of ours."""
-    number = isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
     if number and 0 <= value <= 1:
         return True
     if value is not None and what.endswith(MEASURES):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hybrid_sbir.results.class_intervals import class_interval
 from hybrid_sbir.results.records import RecordError, read_run, read_runs
 from hybrid_sbir.results.report import report
 from tests.results.run_records import per_class, record, set_at, write_definition, write_run
@@ -76,7 +77,7 @@ def test_a_damaged_curve_is_named(tmp_path):
         read_run(run)
 
 
-@pytest.mark.parametrize("score", [64.7, -0.1, float("inf"), True, "0.5"])
+@pytest.mark.parametrize("score", [64.7, -0.1, float("inf"), float("nan"), 10**400, True, "0.5"])
 def test_a_score_that_is_no_fraction_is_damage(tmp_path, score):
     with pytest.raises(RecordError, match=r"validate's val/top1 is .*; a fraction from 0 to 1 was expected"):
         read_run(write_run(tmp_path, "a-seed0", scores={"top1": score, "top5": 0.5}))
@@ -196,6 +197,15 @@ def test_no_damage_ends_in_a_traceback(tmp_path, data):
     for definition in (None, table):  # all three forms are made, whether they are written or not
         said = text_or_error([run], definition)
         assert "Percent" in said or str(run / "metrics.json") in said
+
+
+@pytest.mark.parametrize("queries", [10**400, 2**63, -1, 0, 1.5, True, None])
+def test_a_number_of_queries_that_none_can_be_gives_no_interval(tmp_path, queries):
+    details = {"test": per_class(0.1, 0.3, queries=10)}
+    for about in details["test"]["per_class"].values():
+        about["queries"] = queries
+    run = read_run(write_run(tmp_path, "a-seed0", "retrieval", **{"test.details": details}))
+    assert class_interval([run], "test/map") == (None, None)
 
 
 def test_a_report_is_made_without_pytorch(tmp_path):
