@@ -1,4 +1,4 @@
-"""Draw, and find the photo: an index opened for queries. K results."""
+"""Draw, and find the photo: an index opened for queries. K results, Q queries, E embedding size; (C, S, S) a sketch as the model is given it."""
 
 import json
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hybrid_sbir.encoding import Encoder, load_encoder
 from hybrid_sbir.search import stores
@@ -58,8 +59,11 @@ class SketchSearch:
 
     def embed(self, sketch: Sketch, *, scales: Sequence[float] = (1.0,), mirror: bool = False) -> np.ndarray:
         """Embed one sketch: (1, E), float32, of norm 1."""
-        prepared = self.encoder.prepare(sketch_image(sketch), "sketch")
-        return self.encoder.embed(prepared[None], "sketch", scales=scales, mirror=mirror)
+        return self.encoder.embed(self.prepare(sketch)[None], "sketch", scales=scales, mirror=mirror)
+
+    def prepare(self, sketch: Sketch) -> Tensor:
+        """Return a sketch as the model is given it: (C, S, S), float32."""
+        return self.encoder.prepare(sketch_image(sketch), "sketch")
 
     def search(
         self, sketch: Sketch, k: int = 10, *, scales: Sequence[float] = (1.0,), mirror: bool = False
@@ -72,11 +76,18 @@ class SketchSearch:
             scales: factors on the sketch's side, whose descriptors are averaged.
             mirror: whether its mirror image is averaged too.
         """
+        return self.find(self.embed(sketch, scales=scales, mirror=mirror), k)[0]
+
+    def find(self, vectors: np.ndarray, k: int) -> list[list[Hit]]:
+        """Find the K photos nearest to each of Q sketches that are embedded already, (Q, E): Q lists."""
         with torch.inference_mode():
-            scores, places = self._store.search(self.embed(sketch, scales=scales, mirror=mirror), k)
+            scores, places = self._store.search(vectors, k)
         return [
-            Hit(rank, self.photos[place].id, float(score))
-            for rank, (score, place) in enumerate(zip(scores[0], places[0], strict=True), start=1)
+            [
+                Hit(rank, self.photos[place].id, float(score))
+                for rank, (score, place) in enumerate(zip(*query, strict=True), start=1)
+            ]
+            for query in zip(scores, places, strict=True)
         ]
 
     def photo_bytes(self, photo: str) -> bytes:
