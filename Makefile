@@ -17,7 +17,7 @@ export GOMP_SPINCOUNT ?= 1000
 .PHONY: help setup demo test test-slow test-gpu lint format data-tu-berlin data-quickdraw train-gpu tables plan-4.1 plan-4.2 plan-4.3 plan-4.4
 .PHONY: table-4.1 table-4.2 table-4.3 table-4.4 table-4.4-ablation bench-ops bench-gpu table-3.1 bench-loading bench-ranking clean
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed  ## create the environment (.venv) with the package and its tools
 $(VENV)/.installed: pyproject.toml
@@ -164,5 +164,5 @@ bench-loading: setup  ## images/s of the loaders beside torchvision's ImageFolde
 bench-ranking: setup  ## time and memory of the ranking metrics beside torchmetrics', and their growth up to a million photos
 	$(BIN)/python experiments/benchmarks/ranking.py
 
-clean:  ## remove the demo and caches (never data/ or runs/)
-	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis build
+clean:  ## remove the demo, the built site and caches (never data/ or runs/)
+	rm -rf $(DEMO) docs/site .pytest_cache .mypy_cache .ruff_cache .hypothesis build

@@ -1,10 +1,11 @@
-"""Parts of the repository as Markdown: sections of its texts, committed tables, published numbers, pictures, files."""
+"""Parts of the repository as Markdown: sections of its texts, tables, published numbers, pictures, notebooks, files."""
 
 import csv
 import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from textwrap import indent
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ("experiments/pictures", "experiments/figures")
@@ -76,10 +77,36 @@ def published(file: str, up: str = "") -> str:
 
 
 def picture(stem: str, words: str, up: str = "") -> str:
-    """Return the pictures whose path, without its ending, matches ``stem``; an SVG goes before a PNG; none is said."""
+    """Return the pictures whose path, without its ending, matches ``stem``, each with its caption to fold out.
+
+    An SVG goes before a PNG. Where there is none, that is said.
+    """
     found = {path.rsplit(".", 1)[0]: path for path in pictures() if Path(path).with_suffix("").match(stem)}
-    shown = "\n\n".join(f"![{words}]({up}{path})\n\n*{words}: `{path}`*" for _, path in sorted(found.items()))
-    return shown or "*This picture is not in the repository yet.*"
+    shown = [
+        f"![{words}]({up}{path})\n\n*{words}: `{path}`*\n\n{_caption(name)}" for name, path in sorted(found.items())
+    ]
+    return "\n\n".join(shown) or "*This picture is not in the repository yet.*"
+
+
+def _caption(name: str) -> str:
+    path = ROOT / f"{name}.caption.md"
+    if not path.exists():
+        return ""
+    words = indent(path.read_text(encoding="utf-8").strip(), " " * 4)
+    return f'??? quote "What it shows, and of which runs"\n\n{words}'
+
+
+def notebook(file: str, up: str = "") -> str:
+    """Return a notebook (jupytext, py:percent) without its title: its words, and its cells as blocks of code."""
+    cells = re.split(r"^# %%", (ROOT / file).read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    return re.sub(r"\A# .*\n+", "", "\n\n".join(_cell(cell) for cell in cells))
+
+
+def _cell(cell: str) -> str:
+    head, _, body = cell.partition("\n")
+    if head.strip() != "[markdown]":
+        return f"```python\n{body.strip()}\n```"
+    return re.sub(r"^# ?", "", body.strip(), flags=re.MULTILINE)
 
 
 def file(path: str, up: str = "") -> str:
@@ -106,11 +133,12 @@ def _relinked(markdown: str, file: str, up: str) -> str:
         path = (ROOT / file).parent.joinpath(target).resolve().relative_to(ROOT).as_posix()
         if mark:
             return f"![{words}]({up}{path})"
-        return f"`{path}`" if words in (path, target) or words.strip("`") == Path(path).name else f"{words} (`{path}`)"
+        own_name = words == target or path.endswith(words.strip("`"))
+        return f"`{path}`" if own_name else f"{words} (`{path}`)"
 
     return _LINK.sub(link, markdown)
 
 
 ANSWERS: dict[str, Callable[..., str]] = {
-    each.__name__: each for each in (section, paragraph, text, results, published, picture, file, verbs)
+    each.__name__: each for each in (section, paragraph, text, results, published, picture, notebook, file, verbs)
 }
