@@ -1,4 +1,7 @@
-"""Draw, and find the photo: an index opened for queries. K results, Q queries, E embedding size; (C, S, S) a sketch as the model is given it."""
+"""Draw, and find the photo: an index opened for queries.
+
+K results, Q queries, E embedding size; (C, S, S) a sketch as the model is given it.
+"""
 
 import json
 from collections.abc import Sequence
