@@ -11,7 +11,7 @@ from hybrid_sbir.data.images import ImageProblem, read_image
 from hybrid_sbir.encoding import Encoder, load_encoder
 from hybrid_sbir.encoding.model_file import model_file_bytes
 from hybrid_sbir.search import stores
-from hybrid_sbir.search.catalogue import Entry, FolderCatalogue, open_catalogue
+from hybrid_sbir.search.catalogue import Catalogue, Entry, open_catalogue
 from hybrid_sbir.search.manifest import Manifest, store_file, write_manifest
 
 
@@ -59,7 +59,7 @@ def index(*, model: Path, photos: Path, out: Path, batch_size: int = 64) -> list
 
 
 def _embed(
-    encoder: Encoder, catalogue: FolderCatalogue, batch_size: int
+    encoder: Encoder, catalogue: Catalogue, batch_size: int
 ) -> tuple[list[Entry], np.ndarray, list[dict[str, str]]]:
     kept, images, vectors, skipped = [], [], [], []
     transform = encoder.transform("photo")
