@@ -49,7 +49,8 @@ def _run(regime: dict[str, Any], run: RunRecord, parts: dict[str, str]) -> list[
             continue
         words = _WORDS.get(name.rpartition(".")[2], name.rpartition(".")[2])
         if value == _ALL or (_is_number(own) and _is_number(value) and own < value):
-            share = _plain(own) if words == "of the width" else f"{_plain(own)} of {_plain(value)}"
+            joint = "instead of" if value == _ALL else "of"
+            share = _plain(own) if words == "of the width" else f"{_plain(own)} {joint} {_plain(value)}"
             items.append(("cut", f"{share} {words}"))
         else:
             items.append(("other", f"{words} {own} instead of {value}"))

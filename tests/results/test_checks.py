@@ -170,7 +170,7 @@ class TestRegime:
     def test_a_limit_is_a_cut_and_no_limit_is_none(self, tmp_path):
         regime = {"trainer.limit_train_batches": "all"}
         write_row(tmp_path, "resnet26", **{"config.trainer.limit_train_batches": 80})
-        assert "regime: cut: 80 of all batches an epoch.\n" in table(tmp_path, regime=regime)
+        assert "regime: cut: 80 instead of all batches an epoch.\n" in table(tmp_path, regime=regime)
         write_row(tmp_path / "other", "resnet26")
         assert "regime" not in table(tmp_path / "other", regime=regime)
 
