@@ -7,6 +7,7 @@ from torch import nn
 
 from hybrid_sbir.attention.weights import AttentionKind, kind_of
 from hybrid_sbir.encoding.trained_model import backbone_of
+from hybrid_sbir.models.stage import Stage
 from hybrid_sbir.models.two_branch import Domain
 
 
@@ -16,24 +17,30 @@ class AttentionBlock(NamedTuple):
     Attributes:
         name: STAGE.BLOCK, both counted from 1.
         stage: number of its stage, from 0.
-        kind: pairwise, patchwise or non-local.
-        module: the block itself.
+        kind: pairwise, patchwise, sasa, non-local, bot or vit.
+        module: the block itself; of a bottleneck (bot, sasa) the attention in it.
+        before: whether its map is that before the stage: a bottleneck that shrinks the map attends first.
     """
 
     name: str
     stage: int
     kind: AttentionKind
     module: nn.Module
+    before: bool = False
 
 
 def attention_blocks(model: nn.Module, domain: Domain = "sketch") -> list[AttentionBlock]:
-    """Return a model's attention blocks, from the image on; empty where it has none."""
+    """Return a model's attention blocks, from the image on; empty where it has none, or is another library's."""
     found = []
     for stage, layers in enumerate(backbone_of(model, domain).stages):
-        for number, block in enumerate(layers.get_submodule("blocks").children()):
+        if not isinstance(layers, Stage):
+            continue
+        for number, block in enumerate(layers.blocks):
+            # A transition, where there is one, shrinks the map before all blocks; else the first block does.
+            before = number == 0 and layers.stride > 1 and not layers.spec.has_transition
             for module in block.modules():
                 if (kind := kind_of(module)) is not None:
-                    found.append(AttentionBlock(f"{stage + 1}.{number + 1}", stage, kind, module))
+                    found.append(AttentionBlock(f"{stage + 1}.{number + 1}", stage, kind, module, before))
     return found
 
 
@@ -45,10 +52,11 @@ def choose_blocks(model: nn.Module, names: Sequence[str] | None, domain: Domain 
     """
     blocks = attention_blocks(model, domain)
     if not blocks:
-        kinds = ", ".join(dict.fromkeys(stage.kind for stage in backbone_of(model, domain).spec.stages))
+        spec = backbone_of(model, domain).spec
+        kinds = ", ".join(dict.fromkeys(stage.kind for stage in spec.stages)) or f"another library's ({spec})"
         raise ValueError(
-            f"this model has no attention block to look into: its stages are {kinds}. Take one with pairwise or "
-            "patchwise attention or non-local blocks (hybrid-sbir models lists san10_*, hib_*, *_nl)"
+            f"this model has no attention block to look into: its stages are {kinds}. Take one with attention of this "
+            "package (hybrid-sbir models lists san10_*, hib_*, *_nl, botnet*, sasa*, vit_*)"
         )
     unknown = [name for name in names or () if name not in {block.name for block in blocks}]
     if unknown:

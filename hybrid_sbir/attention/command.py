@@ -24,8 +24,8 @@ def attention(
 ) -> list[str]:
     """Draw what a position of an image looks at: the weights of each attention block over the image.
 
-    Pairwise weights are shown from 0, patchwise and non-local ones with their signs. The image is drawn as the model
-    sees it, after its run's own preparation.
+    Weights of a softmax are shown from 0, patchwise and non-local ones with their signs. The image is drawn as the
+    model sees it, after its run's own preparation.
 
     Args:
         model: a run's folder or checkpoint, or a file with a classifier (.safetensors, published .pth / .npz).
@@ -33,7 +33,8 @@ def attention(
         at: the position, x and y in pixels of the image file.
         out: the picture, .png, .svg or .pdf; an older one is replaced in one step.
         blocks: which blocks, STAGE.BLOCK counted from 1 (3.2 4.1); default: all attention blocks.
-        groups: which share groups to show beside their mean, from 0; default: the three with the largest weights.
+        groups: which share groups or heads to show beside their mean, from 0; default: the three with the largest
+            weights.
         domain: of a model with two branches, which one: sketch or photo.
         transform: how the image is prepared, instead of as in the run.
         size: side in pixels of what the model sees, instead of the run's.

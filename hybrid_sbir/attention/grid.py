@@ -3,7 +3,9 @@
 Pixels are counted from 0 at the upper left, pixel centres are whole numbers: the picture reaches from -0.5 to S - 0.5.
 A map's position is the middle of what it looks at. Strided convolutions (3x3 or 7x7, padded by half) look at every
 second position of the map before, from its first one on; a 2x2 pool looks between two. So the first position of a
-ResNet's maps lies on pixel 0, and that of a map behind a transition further inside.
+ResNet's maps lies on pixel 0, and that of a map behind a transition further inside. Where attention takes the place of
+a strided convolution, the branch's average pool looks between two positions and the shortcut at the first of them; the
+shortcut's place is taken.
 
 Shapes: H, W rows and columns of a map.
 """
@@ -52,13 +54,18 @@ class Grid:
 
 def stage_grids(backbone: Backbone, height: int, width: int) -> list[Grid]:
     """Return the grid of each stage's map for an image of ``height`` x ``width`` pixels."""
+    return map_grids(backbone, height, width)[1:]
+
+
+def map_grids(backbone: Backbone, height: int, width: int) -> list[Grid]:
+    """Return the grid of the stem's map, then of each stage's, for an image of ``height`` x ``width`` pixels."""
     stem = backbone.stem
     kernel, stride, padding = stem.conv.kernel_size[0], stem.conv.stride[0], stem.conv.padding[0]
     assert isinstance(padding, int)
     pooled = isinstance(stem, ConvolutionStem) and stem.pooled  # by 3x3, padded: from the first position on
     size = stem.output_size(height, width)
     grid = Grid(float(stride * (2 if pooled else 1)), (kernel - 1) / 2 - padding, *size)
-    grids = []
+    grids = [grid]
     for stage in backbone.stages:
         assert isinstance(stage, Stage)
         rows, columns = stage.output_size(grid.rows, grid.columns)

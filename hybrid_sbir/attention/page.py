@@ -45,9 +45,9 @@ def _marks(several: Sequence[Footprint]) -> list[Any]:
     frame: dict[str, Any] = {"marker": "s", "markersize": 8, "markerfacecolor": "none", "color": DARK}
     bare: dict[str, Any] = {"linestyle": "none"}
     marks = [Line2D([], [], **frame, **bare, label="the position's cell in the block's map")]
-    if any(each.kind != "non-local" for each in several):
+    if any(each.local for each in several):
         marks.append(Line2D([], [], color=DARK, linestyle=(0, (4, 2)), label="its footprint"))
-    if any(each.outside.any() for each in several):
+    if any(each.reflected.any() for each in several):
         circle = {**frame, **bare, "marker": "o", "markersize": 5}
         marks.append(Line2D([], [], **circle, label="neighbours beyond the border fall here too"))
     if any(each.law.signed for each in several):

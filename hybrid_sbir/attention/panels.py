@@ -56,7 +56,7 @@ class Window(NamedTuple):
 def window_of(footprint: Footprint, side: int) -> Window:
     """Return what a panel shows of an image of ``side`` pixels: all, or twice a footprint that is small on it."""
     reach = footprint.grid.stride * footprint.weights.shape[1]
-    if footprint.kind == "non-local" or reach > _SMALL * side:
+    if not footprint.local or reach > _SMALL * side:
         return Window(-0.5, -0.5, side)
     corner = (place - reach for place in footprint.grid.centre(*footprint.cell))
     left, top = (min(max(place, -0.5), side - 0.5 - 2 * reach) for place in corner)
@@ -134,7 +134,7 @@ def _frames(axes: Axes, footprint: Footprint) -> None:
     from matplotlib.patches import Rectangle
 
     frames: list[tuple[float, Any, float]] = [(0.5, "-", 1.3)]
-    if footprint.kind != "non-local":
+    if footprint.local:
         frames.append((footprint.weights.shape[1] / 2, (0, (4, 2)), 1.0))
     row, column = footprint.cell
     for reach, dashes, width in frames:

@@ -1,6 +1,6 @@
 """A picture of footprints: the image with the position marked, and a row a block with the weights over the image.
 
-Shapes: S side of the image, G share groups.
+Shapes: S side of the image, G share groups or heads.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from hybrid_sbir.durable import write_durably
 
 FORMATS = (".png", ".svg", ".pdf")
 _DPI = 200
-_WORDS, _SCALE, _LAST_SCALE, _GAP = 1.2, 0.56, 0.46, 0.07  # inches; with three groups a page's 170 mm
+_WORDS, _SCALE, _LAST_SCALE, _GAP = 1.2, 0.6, 0.46, 0.07  # inches; with three groups a page's 170 mm
 _BAR = 0.07  # of a scale's inches
 _GROUPS = 3  # are shown where none is named
 
@@ -33,7 +33,7 @@ def check_format(out: Path) -> None:
 
 
 def strongest_groups(footprint: Footprint, number: int = _GROUPS) -> list[int]:
-    """Return the share groups with the largest single weights, ascending; none where there is only one."""
+    """Return the share groups or heads with the largest single weights, ascending; none where there is only one."""
     if footprint.groups == 1:
         return []
     peaks = footprint.on_map.abs().flatten(1).amax(1)
@@ -105,11 +105,12 @@ def _row(page: Page, row: int, footprint: Footprint, groups: Sequence[int], grey
     larger = len(grey) / window_of(footprint, len(grey)).side
     page.words(row, 0.05, describe(footprint) + (f"\nshown {larger:.1f} × larger" if larger > 1 else ""), down=0.16)
     mean = footprint.on_map.mean(0).numpy()
-    title = f"mean of {footprint.groups} groups" if footprint.groups > 1 else "all channels"
+    noun = footprint.group_noun.removeprefix("share ")
+    title = f"mean of {footprint.groups} {noun}s" if footprint.groups > 1 else "all channels"
     left = _WORDS
     _panels(page, row, left, footprint, {title: mean}, grey)
     left += SIDE + _SCALE
-    _panels(page, row, left, footprint, {f"group {g}": footprint.on_map[g].numpy() for g in groups}, grey)
+    _panels(page, row, left, footprint, {f"{noun} {g}": footprint.on_map[g].numpy() for g in groups}, grey)
 
 
 def _panels(
@@ -124,7 +125,7 @@ def _panels(
         axes.set_title(title, fontsize=8, pad=3)
         draw_panel(axes, grey, values, footprint, most)
         left += SIDE + _GAP
-    uniform = 1 / footprint.weights[0].numel() if footprint.law.softmax else None
+    uniform = 1 / footprint.neighbours if footprint.law.softmax else None
     draw_scale(page.axes(row, left - _GAP + 0.05, _BAR), most, footprint.law.signed, uniform)
 
 
@@ -134,16 +135,17 @@ def describe(footprint: Footprint) -> str:
     rows, columns = footprint.weights.shape[1:]
     size = f"map {footprint.grid.rows} × {footprint.grid.columns}"
     lines = [f"{footprint.kind}, {law}"]
-    if footprint.kind == "non-local":
-        lines += [size, f"keys on {rows} × {columns}"]
+    if not footprint.local:
+        lines += [size, f"keys on {rows} × {columns}"] if footprint.kind == "non-local" else [size]
     else:
         small = max(footprint.grid.rows, footprint.grid.columns) < 10
         lines += [f"{rows} × {columns} of {size}"] if small else [f"{rows} × {columns} footprint", size]
-        lines += [f"{footprint.groups} share group{'s' if footprint.groups > 1 else ''}"]
+    if footprint.kind != "non-local":
+        lines += [f"{footprint.groups} {footprint.group_noun}{'s' if footprint.groups > 1 else ''}"]
     if beyond := int(footprint.outside.sum()):
-        lines.append(f"{beyond} of {rows * columns} reflected")
+        lines.append(f"{beyond} of {rows * columns} {'left out' if footprint.kind == 'sasa' else 'reflected'}")
     if footprint.law.softmax:
-        lines.append(f"line: 1/{rows * columns}")
+        lines.append(f"line: 1/{footprint.neighbours}")
     return "\n".join(lines)
 
 
@@ -158,8 +160,8 @@ def _check(several: Sequence[Footprint], groups: Sequence[int]) -> None:
         wrong = [group for group in _own(footprint, groups) if not 0 <= group < footprint.groups]
         if wrong:
             raise ValueError(
-                f"block {footprint.block} has {footprint.groups} share groups, 0 to {footprint.groups - 1}; got "
-                f"{', '.join(map(str, wrong))}: choose others, or other blocks (--blocks)"
+                f"block {footprint.block} has {footprint.groups} {footprint.group_noun}s, 0 to {footprint.groups - 1}; "
+                f"got {', '.join(map(str, wrong))}: choose others, or other blocks (--blocks)"
             )
         if not footprint.weights.isfinite().all():
             raise ValueError(f"the weights of block {footprint.block} are not finite: is the model trained?")

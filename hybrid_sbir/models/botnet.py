@@ -36,6 +36,12 @@ class RelativeAttention(nn.Module):
         y = F.scaled_dot_product_attention(scaled, key, value, attn_mask=relative, scale=1.0)
         return y.transpose(2, 3).reshape(x.shape[0], -1, *x.shape[-2:])
 
+    def weights(self, query: Tensor, key: Tensor) -> Tensor:
+        """Weights of every position for every query, (N, G, P, P), query first; of the projections (N, C, H, W)."""
+        scaled = self._split(query) * (query.shape[1] // self.heads) ** -0.5
+        relative = self.positions(scaled, query.shape[-2], query.shape[-1])
+        return (scaled @ self._split(key).transpose(2, 3) + relative).softmax(3)
+
     def attention_macs(self, height: int, width: int) -> int:
         """Multiply-accumulates of one sample beside the projections: offsets of rows and columns, both products."""
         positions, channels = height * width, self.value.out_channels

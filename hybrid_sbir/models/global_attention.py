@@ -50,9 +50,18 @@ class GlobalAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, P, C) to the same shape."""
-        qkv = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(*qkv.unbind(0))
+        query, key, value = self._split(self.qkv(x)).unbind(0)
+        y = F.scaled_dot_product_attention(query, key, value)
         return self.out(y.transpose(1, 2).flatten(2))
+
+    def weights(self, qkv: Tensor) -> Tensor:
+        """Weights of every position for every query, (N, G, P, P), query first; of the projection (N, P, 3 C)."""
+        query, key, _ = self._split(qkv).unbind(0)
+        return (query @ key.transpose(2, 3) * query.shape[-1] ** -0.5).softmax(3)
+
+    def _split(self, qkv: Tensor) -> Tensor:
+        """(N, P, 3 C) -> (3, N, G, P, D)."""
+        return qkv.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
 
     def attention_macs(self, positions: int, channels: int) -> int:
         """Multiply-accumulates of one sample of (positions, channels) beside the projections: both products."""

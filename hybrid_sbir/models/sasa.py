@@ -101,13 +101,21 @@ class LocalAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
-        query = self.query(x) * (x.shape[1] // self.heads) ** -0.5
-        logits = _WindowLogits.apply(query, self.key(x), self.heads, self.kernel_size)
-        logits = logits + self._positions(query).to(logits.dtype)
-        outside = _outside(x.shape[-2], x.shape[-1], self.kernel_size, x.device)
-        logits = logits.masked_fill(outside, _OUTSIDE)
+        logits = self._logits(self.query(x), self.key(x))
         y, _ = ops.softmax_aggregation(self.value(x), logits, kernel_size=self.kernel_size, padding_mode="zeros")
         return y
+
+    def weights(self, query: Tensor, key: Tensor) -> Tensor:
+        """Weights of every window's neighbours, (N, G, K, P), 0 outside the map; of the projections (N, C, H, W)."""
+        return self._logits(query, key).softmax(2)
+
+    def _logits(self, query: Tensor, key: Tensor) -> Tensor:
+        """(N, C, H, W) both -> (N, G, K, P)."""
+        query = query * (query.shape[1] // self.heads) ** -0.5
+        logits = _WindowLogits.apply(query, key, self.heads, self.kernel_size)
+        logits = logits + self._positions(query).to(logits.dtype)
+        outside = _outside(query.shape[-2], query.shape[-1], self.kernel_size, query.device)
+        return logits.masked_fill(outside, _OUTSIDE)
 
     def _positions(self, query: Tensor) -> Tensor:
         """What the offsets add to the logits: (N, G, K, P)."""

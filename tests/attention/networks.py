@@ -22,6 +22,18 @@ def unsettle(model: nn.Module, seed: int = 0) -> nn.Module:
     return model.eval()
 
 
+def of_heads(activation: str = "pre") -> Backbone:
+    """A stage of each kind whose groups are heads; 32 pixels give maps of 16, 8, 4 and 2, each attended before it."""
+    stages = [
+        StageSpec("resnet", 32, 1),
+        StageSpec("bot", 64, 2, heads=2, position_size=8),
+        StageSpec("sasa", 64, 2, kernel_size=7, heads=2),
+        StageSpec("vit", 64, 1, heads=4, position_size=2),
+    ]
+    torch.manual_seed(0)
+    return unsettle(Backbone(BackboneSpec(stages), activation=activation, stem="small", stem_width=8))
+
+
 def mixed(activation: str = "pre", in_channels: int = 3) -> Backbone:
     """A stage of each kind, non-local blocks among them; maps of 16, 8, 4 and 2 for 32 pixels."""
     stages = [

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from hybrid_sbir.attention import attention_blocks, footprints
 from hybrid_sbir.attention.footprint import fold
 from hybrid_sbir.models import Backbone, BackboneSpec, Classifier, StageSpec, TwoBranch, create_backbone
-from tests.attention.networks import mixed, unsettle
+from tests.attention.networks import mixed, of_heads, unsettle
 
 
 def image(seed=0, channels=3, side=32):
@@ -68,6 +68,47 @@ def test_reflection_is_that_of_the_operators():
         torch.testing.assert_close(on_map.flatten(1), expected.float())
         assert outside.equal(~own)
         assert set(reflected.flatten().nonzero().flatten().tolist()) == set(places[~own].tolist())
+
+
+HEADED = [("2.1", "bot", 16), ("2.2", "bot", 8), ("3.1", "sasa", 8), ("3.2", "sasa", 4), ("4.1", "vit", 2)]
+
+
+@pytest.mark.parametrize("cell", [(0, 0), (1, 1), (0, 1)])
+@pytest.mark.parametrize("activation", ["pre", "post"])
+@torch.no_grad()
+def test_heads_lie_on_the_map_they_attend_to_and_give_their_output(activation, cell):
+    backbone, x = of_heads(activation), image()
+    blocks = attention_blocks(backbone)
+    found = footprints(backbone, x, cell=cell)
+    sides = [footprint.grid.rows for footprint in found]
+    assert [(b.name, b.kind, side) for b, side in zip(blocks, sides, strict=True)] == HEADED
+    strides = [footprint.grid.stride for footprint in found]
+    assert [stride * side for stride, side in zip(strides, sides, strict=True)] == [32] * 5
+    inputs = inputs_of(backbone, blocks, x)
+    for block, footprint in zip(blocks, found, strict=True):
+        torch.testing.assert_close(footprint.on_map.sum((1, 2)), torch.ones(footprint.groups))
+        assert (footprint.kind == "sasa") == footprint.local
+        if block.kind == "vit":
+            continue
+        values = block.module.value(inputs[block.name])[0]
+        channel = torch.arange(16)
+        head = channel // 8 if block.kind == "bot" else channel % 2
+        mine = (footprint.on_map[head] * values).sum((1, 2))
+        torch.testing.assert_close(mine, block.module(inputs[block.name])[0, :, *cell], rtol=1e-4, atol=1e-5)
+
+
+def test_what_a_window_leaves_out_falls_nowhere():
+    found = footprints(of_heads(), image(), cell=(0, 1), blocks=["3.1", "3.2"])
+    assert [int(each.outside.sum()) for each in found] == [49 - 4 * 5, 49 - 4 * 4]
+    assert [each.neighbours for each in found] == [20, 16]
+    assert not any(each.reflected.any() for each in found)
+    torch.testing.assert_close(found[1].weights[:, 3:, 2:6], found[1].on_map)
+
+
+def test_a_vit_has_the_grid_of_its_patches():
+    backbone = create_backbone("vit_b_16", width=0.125, stem="tiny").eval()
+    (first, *_) = footprints(backbone, image(side=40), at=(39, 0), blocks=["1.1", "1.12"])
+    assert (first.grid.rows, first.grid.stride, first.grid.first, first.cell) == (10, 4.0, 1.5, (0, 9))
 
 
 def seeker(kernel_size=7):
@@ -140,6 +181,8 @@ def test_what_is_not_there_is_refused_with_what_is(settings, words):
 def test_models_without_attention_small_images_and_training_are_refused():
     with pytest.raises(ValueError, match=r"no attention block.*its stages are resnet.*hib_\*"):
         footprints(create_backbone("resnet26", width=0.125).eval(), image(side=64), (3, 3))
+    with pytest.raises(ValueError, match=r"no attention block.*another library's \(torchvision:resnet18\).*hib_\*"):
+        footprints(create_backbone("torchvision:resnet18").eval(), image(side=64), (3, 3))
     with pytest.raises(ValueError, match=r"12 x 12 pixels is 1 x 1 at stage 3.*use at least 31 x 31"):
         footprints(mixed(), image(side=12), (3, 3))
     with pytest.raises(ValueError, match="training mode"):

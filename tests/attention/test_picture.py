@@ -10,7 +10,7 @@ from PIL import Image
 from hybrid_sbir.attention import Grid, draw, footprints, save
 from hybrid_sbir.attention.panels import Window, coloured, grey_levels, window_of
 from hybrid_sbir.attention.picture import describe, strongest_groups
-from tests.attention.networks import mixed
+from tests.attention.networks import mixed, of_heads
 
 WHOLE = Window(-0.5, -0.5, 64)
 
@@ -120,6 +120,31 @@ def test_words_say_what_a_block_is_and_how_much_is_reflected():
         "line: 1/25",
     ]
     assert describe(found[2]).splitlines()[:2] == ["patchwise, signed", "7 × 7 of map 8 × 8"]
+
+
+def test_heads_are_called_so_and_windows_say_what_they_leave_out(tmp_path):
+    image = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
+    found = footprints(of_heads(), image, (5, 20))
+    assert describe(found[0]).splitlines() == ["bot, softmax", "map 16 × 16", "2 heads", "line: 1/256"]
+    window, beyond = describe(found[2]).splitlines(), int(found[2].outside.sum())
+    assert window == [
+        "sasa, softmax",
+        "7 × 7 of map 8 × 8",
+        "2 heads",
+        f"{beyond} of 49 left out",
+        f"line: 1/{49 - beyond}",
+    ]
+    assert describe(found[4]).splitlines() == ["vit, softmax", "map 2 × 2", "4 heads", "line: 1/4"]
+    figure = draw(np.full((32, 32), 255, dtype=np.uint8), (5, 20), found)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles[:3] == ["mean of 2 heads", "head 0", "head 1"]
+    assert titles[-4] == "mean of 4 heads"
+    legend = " ".join(text.get_text() for text in figure.legends[0].get_texts())
+    assert "footprint" in legend
+    assert "beyond the border" not in legend  # nothing is reflected
+    save(figure, tmp_path / "heads.png")
+    with pytest.raises(ValueError, match=r"block 2\.1 has 2 heads, 0 to 1; got 2"):
+        draw(np.full((32, 32), 255, dtype=np.uint8), (5, 20), found, groups=[2])
 
 
 def test_what_cannot_be_drawn_is_refused(tmp_path, monkeypatch):
