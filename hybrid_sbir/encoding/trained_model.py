@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from torch import nn
+from torch import Tensor, nn
 
-from hybrid_sbir.checkpoint_io import read_checkpoint
 from hybrid_sbir.data.transforms import Transform, preset
 from hybrid_sbir.models import Classifier, TwoBranch
 from hybrid_sbir.models.backbone import Backbone
 from hybrid_sbir.models.checkpoints import as_state
 from hybrid_sbir.models.two_branch import Domain
 from hybrid_sbir.models.weights import load_strictly
-from hybrid_sbir.tasks.restoring import BRANCHES_KEY
-from hybrid_sbir.tasks.trained_classifier import load_trained
 
 _TASK_PREFIX = "model."
 
@@ -46,11 +43,16 @@ def load_model(path: Path) -> TrainedModel:
         FileNotFoundError: if there is no such file, or no checkpoint in the folder.
         OSError, ValueError: if the file is damaged or holds no model.
     """
+    # What reads checkpoints imports lightning, which takes seconds; who searches with a published model needs neither.
+    from hybrid_sbir.checkpoint_io import read_checkpoint
+    from hybrid_sbir.tasks.restoring import BRANCHES_KEY
+    from hybrid_sbir.tasks.trained_classifier import load_trained
+
     file = _best_in(path)
     if file.suffix == ".ckpt" and file.is_file():
         checkpoint = read_checkpoint(file)
         if BRANCHES_KEY in checkpoint:
-            return TrainedModel(_branches(checkpoint, file), file)
+            return TrainedModel(_branches(checkpoint[BRANCHES_KEY]["plan"], as_state(checkpoint, file.name)), file)
     trained = load_trained(file)
     return TrainedModel(trained.model, trained.path)
 
@@ -82,9 +84,8 @@ def _best_in(path: Path) -> Path:
     return next((file for file in names if file.is_file()), path)
 
 
-def _branches(checkpoint: Mapping[str, Any], file: Path) -> TwoBranch:
-    model = TwoBranch.of(checkpoint[BRANCHES_KEY]["plan"])
-    state = as_state(checkpoint, file.name)
+def _branches(plan: Mapping[str, Any], state: Mapping[str, Tensor]) -> TwoBranch:
+    model = TwoBranch.of(plan)
     own = {name.removeprefix(_TASK_PREFIX): value for name, value in state.items() if name.startswith(_TASK_PREFIX)}
     load_strictly(model, own)
     return model.eval()

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision import models as zoo
 
 from hybrid_sbir.models.external_parts import Parts, Whole, tensors_by_name
 
@@ -32,8 +31,16 @@ _CONTAINERS = ("features", "layers", "trunk_output", "blocks")
 _SIZED = {"vit": "image_size", "maxvit": "input_size"}  # the others take images of any size
 
 
+def _zoo() -> Any:
+    """Torchvision's models; importing them takes seconds, which a backbone of this package does not need."""
+    from torchvision import models
+
+    return models
+
+
 def torchvision_models() -> list[str]:
     """Return the names of torchvision's classification models."""
+    zoo = _zoo()
     return zoo.list_models(module=zoo)
 
 
@@ -65,14 +72,14 @@ def build_torchvision(name: str, in_channels: int, img_size: int | None) -> nn.M
             raise ValueError(f"torchvision's {name} takes images of any size: leave out '@{img_size}' (img_size)")
         options[key] = img_size if key == "image_size" else (img_size, img_size)
     try:
-        body: nn.Module = zoo.get_model(name, weights=None, **options)
+        body: nn.Module = _zoo().get_model(name, weights=None, **options)
     except (AssertionError, ValueError, RuntimeError) as error:
         raise ValueError(f"torchvision's {name} cannot be built for {img_size} x {img_size} pixels: {error}") from error
     if in_channels != 3:
         _replace_first(body, in_channels)
     last = _CLASSIFIERS[type(body).__name__][0]
     # SqueezeNet's last layer is a convolution: what is averaged before it are its features.
-    body.set_submodule(last, nn.AdaptiveAvgPool2d(1) if isinstance(body, zoo.SqueezeNet) else nn.Identity())
+    body.set_submodule(last, nn.AdaptiveAvgPool2d(1) if type(body).__name__ == "SqueezeNet" else nn.Identity())
     return body
 
 
