@@ -121,6 +121,7 @@ VERBS = {
     "dashboards": Verb("make the tables' dashboards in W&B", "hybrid_sbir.dashboards.create:dashboards"),
     "index": Verb("embed photos into an index to search in", "hybrid_sbir.search.building:index"),
     "search": Verb("find photos for sketches in an index", "hybrid_sbir.search.command:search"),
+    "serve": Verb("serve an index: a page to draw on, an HTTP interface", "hybrid_sbir.serving.command:serve"),
     "refine": Verb("rank a run's embeddings again, using the catalogue", "hybrid_sbir.results.refinement:refine"),
 }
 

@@ -1,0 +1,88 @@
+"""The verb that serves an index."""
+
+import ipaddress
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+
+from hybrid_sbir.serving.access import TOKEN_VARIABLE, read_token
+
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def serve(
+    *,
+    index: Path,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    token_file: Path | None = None,
+    hosts: list[str] | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+) -> None:
+    """Serve an index: a page to draw on, and the HTTP interface.
+
+    Args:
+        index: the index's folder.
+        host: the address to listen at; any but this machine's own is open to others, so give a token then.
+        port: the port; 0 takes a free one.
+        token_file: a file with the token that requests must carry; without it HYBRID_SBIR_TOKEN, if that is set.
+        hosts: names under which the server may be asked for, besides the local ones; needed behind a proxy.
+        device: where the model runs.
+        threads: of the model on a CPU; by default the machine's cores, at most four.
+    """
+    try:
+        from hybrid_sbir.serving.server import run
+    except ImportError as problem:
+        raise ValueError(f"serving needs {problem.name}: pip install 'hybrid-sbir[serve]'") from problem
+    from hybrid_sbir.search import SketchSearch
+    from hybrid_sbir.serving.access import Access
+
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    token = read_token(token_file)
+    local = _is_local(host)
+    if not local and token is None:
+        print(
+            f"warning: everybody who reaches {host} can search and see the photos; set {TOKEN_VARIABLE} or give "
+            "--token_file",
+            file=sys.stderr,
+        )
+    listening = _listen(host, port)
+    try:
+        search = SketchSearch.load(index, device)
+        names = {*_LOCAL, *map(str.lower, hosts or [])} if local or hosts else set()
+        threads = threads or min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+        run(listening, index, search, Access(token), names, threads)
+    finally:
+        listening.close()
+
+
+def _is_local(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port is {port}; it can be 1 to 65535, or 0 for a free one")
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as problem:
+        raise ValueError(f"host '{host}' is no address of this machine: {problem.strerror}") from None
+    listening = socket.socket(family, kind)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(address)
+        listening.listen(128)
+    except OSError as problem:
+        listening.close()
+        raise ValueError(
+            f"cannot listen at {host}, port {port}: {problem.strerror}; give another --port, or --port 0 for a free one"
+        ) from None
+    return listening

@@ -1,0 +1,40 @@
+"""How much one request, one connection and all of them together may ask for."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds that hold whoever asks.
+
+    Attributes:
+        body_bytes: of a request's body.
+        pixels: of a sketch that is uploaded.
+        strokes: of one drawing.
+        points: of one drawing, all strokes together.
+        results: that a query may ask for.
+        scales: that a query is seen at.
+        queue: queries that may wait for the model; more are sent away with a time to come back.
+        batch: queries that the model is given at once.
+        request_seconds: from a request's first line to its answer's last byte.
+        header_seconds: within which a request's head must have arrived.
+        connections: open at once.
+        stop_seconds: that requests in flight are given when the server is told to stop.
+        thumbnail_bytes: of small pictures kept in memory.
+        photo_bytes: of one photo's file.
+    """
+
+    body_bytes: int = 8 << 20
+    pixels: int = 20_000_000
+    strokes: int = 1_000
+    points: int = 20_000
+    results: int = 200
+    scales: int = 5
+    queue: int = 64
+    batch: int = 16
+    request_seconds: float = 15.0
+    header_seconds: float = 8.0
+    connections: int = 256
+    stop_seconds: float = 10.0
+    thumbnail_bytes: int = 64 << 20
+    photo_bytes: int = 64 << 20
