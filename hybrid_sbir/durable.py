@@ -10,7 +10,7 @@ def write_durably(path: Path | str, content: bytes) -> None:
     A reader, a full disk or a killed process sees the old file or the new one, never a part.
 
     Raises:
-        OSError: as the file system says it; what stood at ``path`` is untouched.
+        OSError: as the file system says it, with the file's name; what stood at ``path`` is untouched.
     """
     path = Path(path)
     side = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -20,8 +20,10 @@ def write_durably(path: Path | str, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         side.replace(path)
-    except BaseException:
+    except BaseException as e:
         side.unlink(missing_ok=True)
+        if isinstance(e, OSError) and e.filename is None:  # a full disk is reported without it
+            e.filename = str(path)
         raise
     sync_folder(path.parent)
 

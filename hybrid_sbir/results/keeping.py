@@ -100,9 +100,9 @@ def _other_there(run: RunRecord, place: Path) -> str | None:
 def _write(run: RunRecord, place: Path) -> None:
     place.mkdir(parents=True, exist_ok=True)
     text = _LEAF.sub(lambda leaf: "{" + re.sub(r"\n\s+", " ", leaf[1]) + "}", json.dumps(reduced(run), indent=1))
-    write_durably(place / "metrics.json", (text + "\n").encode())
-    if run.curve:
+    if run.curve:  # first: without metrics.json it is no result yet, so that a call cut off here can be made again
         write_durably(place / "metrics.csv", (run.folder / "metrics.csv").read_bytes())
+    write_durably(place / "metrics.json", (text + "\n").encode())
 
 
 def reduced(run: RunRecord) -> dict[str, Any]:

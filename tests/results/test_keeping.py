@@ -1,11 +1,13 @@
 """Results kept in the repository: what is read back is what was measured; nothing of another run is lost."""
 
+import errno
 import json
 from pathlib import Path
 
 import pytest
 
 from hybrid_sbir.cli import main
+from hybrid_sbir.results import keeping
 from hybrid_sbir.results.class_intervals import class_interval
 from hybrid_sbir.results.keeping import keep
 from hybrid_sbir.results.records import read_run
@@ -141,3 +143,42 @@ def test_runs_and_kept_results_make_the_same_table(tmp_path):
     keep([tmp_path / "runs"], tmp_path / "kept")
     kept, own = report([tmp_path / "kept"]), report([tmp_path / "runs"])
     assert kept.replace("20.00 [20.00", "") == own.replace("20.00 [20.00", "")
+
+
+def test_a_call_cut_off_between_two_files_is_simply_made_again(tmp_path, monkeypatch):
+    run, place = write_run(tmp_path / "runs", "a-seed0"), tmp_path / "kept" / "a-seed0"
+    monkeypatch.setattr(keeping, "write_durably", cut_off_after_one(keeping.write_durably))
+    with pytest.raises(KeyboardInterrupt):
+        keep([run], tmp_path / "kept")
+    assert len(list(place.iterdir())) == 1
+    monkeypatch.undo()
+    assert keep([run], tmp_path / "kept") == [f"kept {place}"]
+    assert read_run(place).curve == read_run(run).curve
+
+
+def cut_off_after_one(write):
+    written = []
+
+    def writing(path, content):
+        if written:
+            raise KeyboardInterrupt
+        written.append(path)
+        write(path, content)
+
+    return writing
+
+
+def test_a_full_disk_is_named_with_the_file_and_what_was_kept_stays(tmp_path, monkeypatch, capsys):
+    run, place = write_run(tmp_path / "runs", "a-seed0"), tmp_path / "kept" / "a-seed0"
+    keep([run], tmp_path / "kept")
+    before = (place / "metrics.json").read_bytes()
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("hybrid_sbir.durable.os.fsync", full)
+    with pytest.raises(SystemExit):
+        main(["keep", str(run), "--into", str(tmp_path / "kept")])
+    assert f"No space left on device: '{place / 'metrics.csv'}'" in capsys.readouterr().err
+    assert sorted(file.name for file in place.iterdir()) == ["metrics.csv", "metrics.json"]
+    assert (place / "metrics.json").read_bytes() == before
