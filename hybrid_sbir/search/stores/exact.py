@@ -18,6 +18,7 @@ from hybrid_sbir.search.stores.scoring import all_scores, best, checked, error_b
 _SCORES = 1 << 24  # held at once
 _MOST = 2048  # candidates that a heap is good for; beyond, all scores are written down
 _SPARE = 32  # candidates beyond K at first
+_FEW = 8  # queries; of more, a matrix product is faster than one scan each
 
 
 class ExactStore:
@@ -68,7 +69,8 @@ class ExactStore:
 
     def _search(self, coded: torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
         rounded = (coded * 2.0**-26).float().numpy()
-        found = self._near(rounded, k) if self._fast and k + _SPARE <= min(_MOST, len(self._vectors)) else {}
+        near = self._fast and len(coded) < _FEW and k + _SPARE <= min(_MOST, len(self._vectors))
+        found = self._near(rounded, k) if near else {}
         left = [row for row in range(len(coded)) if row not in found]
         if left:
             found |= dict(zip(left, self._scan(rounded[left], k), strict=True))
@@ -85,7 +87,7 @@ class ExactStore:
     def _near(self, queries: np.ndarray, k: int) -> dict[int, np.ndarray]:
         """Row -> candidates, where a heap holds all of them."""
         faiss = library()
-        with threads(1 if len(queries) == 1 else None):
+        with threads(1):
             scores, places = faiss.knn(queries, self._vectors, k + _SPARE, faiss.METRIC_INNER_PRODUCT)
         least = scores[:, k - 1] - 2 * self._bound
         whole = np.flatnonzero(scores[:, -1] < least)

@@ -22,15 +22,12 @@ def library() -> ModuleType:
 
 
 @contextmanager
-def threads(count: int | None) -> Iterator[None]:
-    """Let FAISS work with ``count`` threads where it is called from this thread; None leaves it as it is.
+def threads(count: int) -> Iterator[None]:
+    """Let FAISS work with ``count`` threads where it is called from this thread.
 
     One query is searched fastest by one thread: meeting a second one costs more than it saves, above all on a machine
     that does something else too. One thread also makes an index whose bytes are the same every time.
     """
-    if count is None:
-        yield
-        return
     faiss = library()
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(count)

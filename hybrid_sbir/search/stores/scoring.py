@@ -78,4 +78,3 @@ def best(query: Tensor, vectors: np.ndarray, candidates: np.ndarray, k: int) -> 
     scores = all_scores(query[None], vectors[places])[0].numpy()
     order = np.argsort(-scores, kind="stable")[:k]
     return scores[order].astype(np.float32), places[order]
-
