@@ -6,8 +6,9 @@ checksum, the length and the kind of piece.
 
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 _HEADER, _BLOCK = 7, 32768  # bytes
 _FULL, _FIRST, _LAST = 1, 2, 4
@@ -23,10 +24,31 @@ def becomes_whole(path: Path, seconds: float) -> bool:
 
 def is_whole(path: Path) -> bool:
     """Whether the last record of a ``run-*.wandb`` says that the run was closed."""
+    *_, last = [None, *_records(path)]
+    return last is not None and last.WhichOneof("record_type") in ("exit", "final")
+
+
+def takes_row(path: Path, step: int, seconds: float) -> bool:
+    """Wait until a file holds what was logged at a step; return whether that came to pass in time."""
+    limit, size = time.monotonic() + seconds, -1
+    while True:
+        if path.stat().st_size != size:
+            size = path.stat().st_size
+            if any(
+                record.history.step.num == step for record in _records(path) if record and record.HasField("history")
+            ):
+                return True
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.02)
+
+
+def _records(path: Path) -> Iterator[Any]:
+    """A file's records, and at the end None if its last one was cut off."""
     from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]  # made when it is imported
 
     content = path.read_bytes()
-    place, parts, last = _HEADER, b"", b""
+    place, parts = _HEADER, b""
     while place + _HEADER <= len(content):
         left = _BLOCK - place % _BLOCK
         _, length, kind = struct.unpack_from("<IHB", content, place)
@@ -34,19 +56,13 @@ def is_whole(path: Path) -> bool:
             place += left
             continue
         piece = content[place + _HEADER : place + _HEADER + length]
-        if len(piece) < length:
-            return False
         place += _HEADER + length
         parts = piece if kind in (_FULL, _FIRST) else parts + piece
-        last = parts if kind in (_FULL, _LAST) else b""
-    return bool(last) and Record.FromString(last).WhichOneof("record_type") in ("exit", "final")
-
-
-def grow(sizes: Mapping[Path, int], seconds: float) -> bool:
-    """Wait until each file is longer than it was; return whether that came to pass in time."""
-    end = time.monotonic() + seconds
-    while not all(path.stat().st_size > size for path, size in sizes.items()):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
+        if len(piece) < length:
+            yield None
+            return
+        if kind in (_FULL, _LAST):
+            yield Record.FromString(parts)
+            parts = b""
+    if parts:
+        yield None

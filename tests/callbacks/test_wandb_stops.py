@@ -3,11 +3,14 @@
 import csv
 import json
 import signal
+import subprocess
+import sys
 
 import pytest
+import torch
 
 from tests.callbacks.wandb_reader import Logged
-from tests.callbacks.wandb_runs import OVERLAY
+from tests.callbacks.wandb_runs import OVERLAY, ROOT
 from tests.cli.conftest import pictures, runs, saboteur, server, spawn, start, tiny  # noqa: F401 - fixtures
 from tests.cli.test_distributed import end, pair  # noqa: F401 - a fixture
 
@@ -28,7 +31,7 @@ def rows(folder):
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize(("place", "count"), [("batch_end", 9), ("epoch_end", 2)])
+@pytest.mark.parametrize(("place", "count"), [pytest.param("batch_end", 9, marks=pytest.mark.slow), ("epoch_end", 2)])
 def test_a_killed_run_goes_on_as_the_same_one(place, count, spawn, tiny, runs):  # noqa: F811
     words = tiny("fit", *OVERLAY)
     code, output = spawn([*words, *saboteur("Signal", place=place, count=count)], timeout=250)
@@ -44,7 +47,10 @@ def test_a_killed_run_goes_on_as_the_same_one(place, count, spawn, tiny, runs): 
     assert whole.exits[-1] == 0
 
 
-@pytest.mark.parametrize(("kind", "said"), [("Killed", "W&B: logging failed"), ("FullDisk", "is the disk full?")])
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("Killed", "W&B: logging failed"), pytest.param("FullDisk", "is the disk full?", marks=pytest.mark.slow)],
+)
 def test_a_run_outlives_w_and_b(kind, said, spawn, tiny, runs, sabotage, tmp_path):  # noqa: F811
     code, output = spawn([*tiny("fit", *OVERLAY), *sabotage(kind)], timeout=250)
     assert code == 0, output
@@ -87,3 +93,21 @@ def test_of_two_processes_one_reports(pair, tiny, runs):  # noqa: F811
     _, classes = logged.table("per_class/val")
     assert sum(row[1] for row in classes) == 13, "each sample once"
     assert sum(row[1] * row[2] for row in classes) / 13 == pytest.approx(score)
+
+
+@pytest.mark.slow
+def test_a_service_that_hangs_is_not_waited_for(tiny, runs, sabotage):  # noqa: F811
+    """With an interpreter that ends of itself: W&B's own farewell at its end would wait for ever too."""
+    words = [sys.executable, "-m", "hybrid_sbir", *tiny("fit", *OVERLAY, "--trainer.max_epochs", 2)]
+    ended = subprocess.run([*words, *sabotage("Stopped")], cwd=ROOT, capture_output=True, timeout=250, check=False)
+    output = ended.stderr.decode()
+    assert ended.returncode == 0, output
+    assert output.count("UserWarning: W&B:") == 1
+    assert "has not got the row after 3 s" in output
+    (place,) = (runs / "run/wandb").glob("offline-run-*")
+    assert f"may lack its end, `wandb sync {place}` uploads what is in it" in output
+    assert json.loads((runs / "run/metrics.json").read_text())["finished"]
+    assert len(rows(runs / "run")) == 2
+    for name in ("best", "last"):
+        assert torch.load(runs / f"run/checkpoints/{name}.ckpt", weights_only=True)["state_dict"]
+    assert Logged(runs / "run").epochs == rows(runs / "run")[:1], "what came before is there"

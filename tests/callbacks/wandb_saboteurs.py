@@ -7,6 +7,8 @@ from pathlib import Path
 
 from lightning.pytorch import Callback
 
+from hybrid_sbir.callbacks import wandb_run
+
 
 def services():
     """Processes of W&B's service that this process has started."""
@@ -35,6 +37,7 @@ class AfterEpoch(Callback):
         if trainer.current_epoch == 1:
             found = services()
             self.note.write_text(f"{len(found)}")
+            wandb_run._ROW = wandb_run.PATIENCE = 3  # seconds: nor is it waited for as long as it would be
             for service in found:
                 self.act(service)
 
@@ -51,3 +54,10 @@ class FullDisk(AfterEpoch):
 
     def act(self, service):
         resource.prlimit(service, resource.RLIMIT_FSIZE, (512, 512))
+
+
+class Stopped(AfterEpoch):
+    """Stop the service: it is there, and never answers."""
+
+    def act(self, service):
+        os.kill(service, signal.SIGSTOP)
