@@ -10,7 +10,15 @@ from pathlib import Path
 
 from hybrid_sbir.folder_lock import FolderError, lock, unlock
 
-_FILES = ("config.yaml", "metrics.csv", "metrics.json", "predictions.npz", "embeddings.npz", "refined.json")
+_FILES = (
+    "config.yaml",
+    "metrics.csv",
+    "metrics.json",
+    "predictions.npz",
+    "embeddings.npz",
+    "refined.json",
+    "wandb_run.json",  # which W&B run is this one; W&B's own files, in wandb/, may not be uploaded yet and stay
+)
 
 
 class RunFolder:

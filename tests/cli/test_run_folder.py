@@ -77,6 +77,24 @@ def test_nothing_is_lost_by_a_kill_while_the_old_run_is_put_aside(old, renames, 
     assert content(old) == before
 
 
+def test_the_old_run_keeps_its_run_of_w_and_b(old):
+    """A start that --overwrite began and that failed has opened a W&B run of its own by then."""
+    (old / "wandb_run.json").write_text('{"id": "old"}')
+    (old / "wandb/offline-run-1").mkdir(parents=True)
+    (old / "wandb/offline-run-1/run-1.wandb").write_text("not uploaded yet")
+    for begins, expected in ((False, '{"id": "old"}'), (True, '{"id": "new"}')):
+        folder = RunFolder(old)
+        folder.to_fit(None, overwrite=True)
+        folder.put_aside()
+        assert not (old / "wandb_run.json").exists()
+        (old / "wandb_run.json").write_text('{"id": "new"}')
+        if begins:
+            folder.discard_old()
+        folder.close()
+        assert (old / "wandb_run.json").read_text() == expected
+        assert (old / "wandb/offline-run-1/run-1.wandb").exists()
+
+
 def test_two_old_runs_are_both_left_and_named(old):
     (old / ".previous").mkdir()
     (old / ".previous/checkpoints").mkdir()
