@@ -72,7 +72,9 @@ def draw_pairs(figure: "Figure", pairs: Sequence[Pair], of: str, width: Width) -
         )
     axis.set_xlabel(f"% of the class's {of}", loc="right")
     axis.set_ylim(max(3, len(pairs)) - 0.4, -0.6)
-    axis.set_xlim(0, _ROOM[width] * max(pair.share for pair in pairs))
+    right = _ROOM[width] * max(pair.share for pair in pairs)
+    axis.set_xlim(0, right)
+    axis.set_xticks([tick for tick in axis.get_xticks() if 0 <= tick <= min(right, 100)])  # the rest is room for words
     axis.grid(visible=False, axis="y")
     axis.tick_params(axis="y", length=0)
     return axis

@@ -136,7 +136,7 @@ def _lines(title: str, costs: list[Cost]) -> list[str]:
         + (f"  {cost.epochs} epochs x {cost.steps} steps x {cost.step_s:.3f} s" if cost.epochs else "")
         for cost in costs
     ]
-    total = f"{title}: {len(costs)} runs, {_time(whole.seconds).strip()} one after the other"
+    total = f"{title}: {len(costs)} run{'s' * (len(costs) > 1)}, {_time(whole.seconds).strip()} one after the other"
     idle = f"the machine is busy: {_time(whole.idle).strip()} of it is computing, which is what an idle one takes"
     return [*body, f"{total}, {whole.disk / 1e9:.2f} GB on disk", *([idle] if busy else [])]
 

@@ -97,7 +97,7 @@ def _classification(folders: list[Path], title: str, samples: int) -> tuple[str,
     models = [ModelPredictions(run.name, run.probabilities, {"parameters": run.parameters}) for run in several]
     page = prediction_page(title, first.classes, first.label, shown, models)
     lines = [f"{m.name}: top-1 {100 * accuracy(m.probabilities, first.label, 1):.1f} %" for m in models]
-    return page, lines, f"{len(shown)} of {len(first.label)} samples, {len(models)} models"
+    return page, lines, f"{len(shown)} of {len(first.label)} samples, {len(models)} model{'s' * (len(models) > 1)}"
 
 
 def _picture(thumbnail: np.ndarray) -> Image.Image:

@@ -41,7 +41,7 @@ def retrieval_gallery(folders: list[Path], title: str, most: int) -> tuple[str, 
     remarks = [f"{run.name}: {remark}" for run, values in zip(runs, found, strict=True) for remark in values.remarks()]
     page = retrieval_page(title, _about(first, len(rows)), queries, searched, remarks)
     lines = [f"{run.name}: {', '.join(f'{name} {value}' for name, value in run.scores.items())}" for run in searched]
-    return page, lines, f"{len(rows)} of {len(first.query_labels)} queries, {len(runs)} runs"
+    return page, lines, f"{len(rows)} of {len(first.query_labels)} queries, {len(runs)} run{'s' * (len(runs) > 1)}"
 
 
 def _about(run: RetrievalRun, shown: int) -> str:

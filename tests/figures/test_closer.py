@@ -195,6 +195,12 @@ def test_bars_are_the_counts_of_the_predictions(tmp_path):
     assert texts([axis])[0] == f"{said.pairs[0].true} → {said.pairs[0].said}"
 
 
+def test_no_tick_says_more_than_all_samples():
+    axis = draw_pairs(Figure(), (Pair("cat", "cup", 9, 9), Pair("cup", "cat", 1, 9)), "samples", "column")
+    assert axis.get_xlim()[1] > 100
+    assert max(axis.get_xticks()) == 100
+
+
 def test_of_a_retrieval_the_first_ten_places_are_counted(tmp_path):
     run, own = leave_retrieval(tmp_path / "run"), arrays()
     said = read_confused(run, 50)

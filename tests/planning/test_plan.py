@@ -64,7 +64,7 @@ def test_what_is_finished_costs_nothing(plan, tmp_path):
     out, _ = plan("--variants", "small-pre", "small-post")
     assert out.strip() == "table-9.1 quick: nothing is left to do, all 2 rows are finished"
     out, _ = plan("--variants", "small-pre", "large-pre")
-    assert "1 runs," in out
+    assert "1 run," in out
     assert "small-pre" not in out
 
 

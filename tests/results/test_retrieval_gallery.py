@@ -94,7 +94,7 @@ def test_a_run_without_a_record_goes_by_its_folder(tmp_path):
 
 def test_fewer_queries_are_spread_too(tmp_path):
     run = leave_retrieval(tmp_path / "run")
-    assert gallery([run], tmp_path / "page.html", samples=2)[-1].endswith("2 of 9 queries, 1 runs")
+    assert gallery([run], tmp_path / "page.html", samples=2)[-1].endswith("2 of 9 queries, 1 run")
     heads = re.findall(r"<h3>([^<]*)</h3>", (tmp_path / "page.html").read_text())
     assert heads == ["cat", "owl"]
 
