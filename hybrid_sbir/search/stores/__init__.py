@@ -3,6 +3,7 @@
 N photos, E embedding size, Q queries.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,24 @@ from hybrid_sbir.search.stores.exact import ExactStore
 from hybrid_sbir.search.stores.faiss_library import library
 from hybrid_sbir.search.stores.files import open_array, store_array, store_written
 from hybrid_sbir.search.stores.kinds import APPROXIMATE, KINDS, chosen, parameters, train_and_add
+from hybrid_sbir.search.stores.milvus import MilvusStore, build_milvus, open_milvus
+from hybrid_sbir.search.stores.milvus_address import is_address
+from hybrid_sbir.search.stores.milvus_collection import StoreUnreachable
 from hybrid_sbir.search.stores.recall import WANTED, Queries, made_up, tuned
 from hybrid_sbir.search.stores.store import Built, Store
 
-__all__ = ["KINDS", "ApproximateStore", "Built", "ExactStore", "Queries", "Store", "build", "open"]
+__all__ = [
+    "KINDS",
+    "ApproximateStore",
+    "Built",
+    "ExactStore",
+    "MilvusStore",
+    "Queries",
+    "Store",
+    "StoreUnreachable",
+    "build",
+    "open",
+]
 
 
 def build(
@@ -28,17 +43,20 @@ def build(
     queries: Queries | None = None,
     wanted: float = WANTED,
     effort: int | None = None,
+    ids: Sequence[str] | None = None,
 ) -> Built:
     """Store the vectors of an index.
 
     Args:
-        kind: one of :data:`KINDS`, or ``auto``: by the number of photos.
+        kind: one of :data:`KINDS`, or ``auto``: by the number of photos; or an address of Milvus:
+            ``milvus://host:port/collection``, ``milvus:///path/file.db``.
         vectors: (N, E), float32, each of norm 1 or 0; may be memory-mapped.
         folder: of the index.
         queries: sketches' vectors that recall is measured with, where the kind is approximate; without them, made-up
             ones, which the manifest says.
         wanted: the recall at 10 that the effort of a query is chosen for.
         effort: how hard a query looks; without it, the least that reaches ``wanted``.
+        ids: of the photos (N); Milvus needs them.
 
     Returns:
         What the manifest has to say, and the files, which lie in ``folder``.
@@ -46,7 +64,10 @@ def build(
     Raises:
         ValueError: if there is no such kind, or the vectors are not as above.
         ImportError: if the kind needs a library that is not installed.
+        StoreUnreachable: if Milvus does not answer.
     """
+    if is_address(kind):
+        return build_milvus(kind, vectors, folder, ids or (), queries)
     kind = chosen(kind, len(vectors))
     if kind == "exact":
         ExactStore(vectors)  # refuses what are no embeddings
@@ -76,6 +97,7 @@ def open(manifest: Manifest, folder: Path, *, kind: str | None = None, effort: i
         IndexProblem: if a file is missing, cut short or altered, or the kind is not known.
         ImportError: if the kind needs a library that is not installed.
         ValueError: if ``kind`` or ``effort`` is not as above.
+        StoreUnreachable: if Milvus does not answer.
     """
     built = manifest.store.get("kind")
     if kind not in (None, "exact", built):
@@ -83,6 +105,8 @@ def open(manifest: Manifest, folder: Path, *, kind: str | None = None, effort: i
     if effort is not None and effort < 1:
         raise ValueError(f"an effort of {effort} was asked for; give 1 or more")
     kind = kind or built
+    if built == "milvus" and kind != "exact":
+        return open_milvus(manifest, folder)
     vectors = open_array(folder, manifest, "vectors")
     if vectors.shape != (manifest.photos, manifest.embedding_size):
         raise IndexProblem(f"{folder} has {vectors.shape} vectors for {manifest.photos} photos; make the index again")

@@ -3,13 +3,16 @@
 N photos, E embedding size, Q queries, K results.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from hybrid_sbir.search.stores.approximate import ApproximateStore
+from hybrid_sbir.search.stores.exact import ExactStore
 from hybrid_sbir.search.stores.kinds import APPROXIMATE
 
+Search = Callable[..., tuple[np.ndarray, np.ndarray]]
 AT = (1, 10, 100)
 WANTED = 0.99  # of the 10 nearest
 _QUERIES = 256
@@ -43,14 +46,19 @@ def made_up(vectors: np.ndarray) -> Queries:
     return Queries(turned.astype(np.float32), origin, optimistic=True)
 
 
-def recall(store: ApproximateStore, queries: np.ndarray, effort: int, nearest: np.ndarray) -> dict[str, float]:
-    """Measure which part of the K nearest (Q, most) photos is among the K found, for each K in ``AT``, mean over Q."""
-    found = {}
-    for k in (k for k in AT if k <= nearest.shape[1]):
-        places = store.search(queries, k, effort)[1]
-        shared = [len(np.intersect1d(a, b)) / k for a, b in zip(places, nearest[:, :k], strict=True)]
-        found[str(k)] = round(float(np.mean(shared)), 4)
-    return found
+def measured(search: Search, exact: ExactStore, queries: Queries, **how: int) -> dict[str, Any]:
+    """Measure which part of the truly K nearest photos is found, for each K in ``AT``, mean over the queries.
+
+    Args:
+        search: finds (Q, K) places for queries (Q, E), K and ``how``.
+        exact: over the same photos.
+        queries: what to search for.
+        how: more for ``search``.
+
+    Returns:
+        For the manifest: recall ``at`` 1, 10 and 100 (those the catalogue is large enough for), and with what.
+    """
+    return {"at": _recall(search, queries, exact.search(queries.vectors, max(AT))[1], **how), **_said(queries)}
 
 
 def tuned(
@@ -59,16 +67,27 @@ def tuned(
     """Find the least effort with which enough of the 10 nearest photos are found; measure a given one.
 
     Returns:
-        The effort, and what was measured with it, for the manifest: recall at 1, 10 and 100, with what, and whether it
-        is as much as was wanted.
+        The effort, and what :func:`measured` returns, with what was wanted and whether it is reached.
     """
     nearest = store.exact.search(queries.vectors, max(AT))[1]
-    measured: dict[str, float] = {}
+    at: dict[str, float] = {}
     enough, used = False, 0
     for used in [effort] if effort else APPROXIMATE[store.kind].efforts:
-        measured = recall(store, queries.vectors, used, nearest)
-        enough = measured.get("10", measured.get("1", 1.0)) >= wanted
+        at = _recall(store.search, queries, nearest, effort=used)
+        enough = at.get("10", at.get("1", 1.0)) >= wanted
         if enough:
             break
-    about = {"queries": len(queries.vectors), "of": queries.origin, "optimistic": queries.optimistic}
-    return used, {"at": measured, **about, "wanted_at_10": wanted, "reached": enough}
+    return used, {"at": at, **_said(queries), "wanted_at_10": wanted, "reached": enough}
+
+
+def _recall(search: Search, queries: Queries, nearest: np.ndarray, **how: int) -> dict[str, float]:
+    found = {}
+    for k in (k for k in AT if k <= nearest.shape[1]):
+        places = search(queries.vectors, k, **how)[1]
+        shared = [len(np.intersect1d(a, b)) / k for a, b in zip(places, nearest[:, :k], strict=True)]
+        found[str(k)] = round(float(np.mean(shared)), 4)
+    return found
+
+
+def _said(queries: Queries) -> dict[str, Any]:
+    return {"queries": len(queries.vectors), "of": queries.origin, "optimistic": queries.optimistic}

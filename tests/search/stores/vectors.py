@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hybrid_sbir.search.manifest import Manifest
+from hybrid_sbir.search.manifest import Manifest, StoredFile
 
 
 def unit(rows):
@@ -18,5 +18,8 @@ def photos_and_sketches(photos=3000, sketches=40, size=32, seed=0):
 
 
 def manifest_of(built, vectors):
-    """A manifest of which only the store's part is filled in."""
-    return Manifest(*vectors.shape, {}, {}, {}, {}, built.description, built.files)
+    """A manifest of which only the store's part is true."""
+    digest = "0" * 64
+    others = {role: StoredFile(f"{role}-{digest[:12]}.x", 0, digest) for role in ("model", "photos")}
+    source = {"kind": "folder", "path": "photos"}
+    return Manifest(*vectors.shape, source, {}, {}, {}, built.description, others | built.files)
