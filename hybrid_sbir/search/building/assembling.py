@@ -25,7 +25,7 @@ from hybrid_sbir.search.manifest import (
     verified,
     write_manifest,
 )
-from hybrid_sbir.search.photo_rows import row
+from hybrid_sbir.search.photo_rows import read_rows, row
 from hybrid_sbir.search.stores.files import store_array, store_written
 
 _SIDE = re.compile(r"\..+\.\d+\.part")
@@ -74,7 +74,7 @@ def assemble(job: Job, queries: stores.Queries | None = None) -> Outcome:
         files[role] = store_written(job.out, role, ".jsonl", partial(_move, job.side / role))
     outcome.skipped_file = files["skipped"].name
     kept = _kept_store(job, outcome)
-    built = kept or stores.build(job.store, vectors, job.out, queries=queries)
+    built = kept or stores.build(job.store, vectors, job.out, queries=queries, ids=_ids(job, files["photos"]))
     files |= built.files
     if "vectors" not in files:  # a store elsewhere; without them every update would embed all photos again
         files["vectors"] = store_array(job.out, "vectors", vectors)
@@ -82,6 +82,11 @@ def assemble(job: Job, queries: stores.Queries | None = None) -> Outcome:
     built.finish()
     _tidy(job, files)
     return outcome
+
+
+def _ids(job: Job, photos: StoredFile) -> list[str] | None:
+    """The photos' ids, where the store keeps them."""
+    return [entry.id for entry in read_rows(job.out / photos.name)] if stores.is_address(job.store) else None
 
 
 def _move(path: Path, to: Path) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "Store",
     "StoreUnreachable",
     "build",
+    "is_address",
     "open",
 ]
 
