@@ -160,10 +160,11 @@ class WandbReport(Checkpoint):
             store = getattr(getattr(loaders, "dataset", None), "store", None)
             classes = getattr(getattr(trainer, "datamodule", None), "classes", ())
             yield classification_finding(part, self._known, list(classes), store, shown)
-        details = Finding(part)
-        for name, said in getattr(pl_module, "details", {}).items():
-            details.add_details(name, said["per_class"])
-        yield details
+        else:  # a classifier's own table says more than its record
+            details = Finding(part)
+            for name, said in getattr(pl_module, "details", {}).items():
+                details.add_details(name, said["per_class"])
+            yield details
         for place, scores in enumerate(self._scores):
             sets = (loaders[2 * place].dataset, loaders[2 * place + 1].dataset)
             yield retrieval_finding(scores, sets, shown)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +52,8 @@ class ByClass:
 def read_by_class(folder: Path, evaluation: str | None) -> ByClass:
     """Read a run's scores by class: a retrieval's AP as recorded or else as its embeddings rank; otherwise accuracy.
 
+    A classifier's accuracy is that of its predictions, or else as recorded.
+
     Args:
         folder: of the run.
         evaluation: of a retrieval: ``test``, ``val``, ``test_reranked``...; by default test, or val if that is all.
@@ -60,14 +63,27 @@ def read_by_class(folder: Path, evaluation: str | None) -> ByClass:
         FileNotFoundError: if there is nothing to read.
     """
     name, record = read_one(folder)
-    recorded = {name for name, said in (record.details if record else {}).items() if said.get("per_class")}
+    told = record.details if record else {}
+    recorded = {name for name, said in told.items() if said.get("per_class") and "samples" not in said}
     if evaluation is not None and evaluation not in recorded:
         raise ValueError(f"{folder} has no evaluation {evaluation!r}; it has {', '.join(sorted(recorded)) or 'none'}")
     if record and recorded:
         return _recorded(record, evaluation or ("test" if "test" in recorded else sorted(recorded)[0]))
     if (folder / "embeddings.npz").is_file():
         return _ranked(folder)
+    if record and told and not (folder / "predictions.npz").is_file():
+        return _counted(record, *next(iter(told.items())))
     return _predicted(folder, name, record)
+
+
+def _counted(record: RunRecord, evaluation: str, about: Mapping[str, Any]) -> ByClass:
+    """From a classifier's metrics.json."""
+    try:
+        counts = {name: int(own["samples"]) for name, own in about["per_class"].items()}
+        values = {name: 100 * own["top1"] / counts[name] for name, own in about["per_class"].items()}
+    except (KeyError, TypeError, AttributeError, ValueError, ZeroDivisionError) as error:
+        raise ValueError(f"{record.path}: the classes of {evaluation} cannot be read ({error!r})") from error
+    return ByClass(record.name, "accuracy", evaluation, values, counts, {"": sorted(values)}, (record,))
 
 
 def _recorded(record: RunRecord, evaluation: str) -> ByClass:

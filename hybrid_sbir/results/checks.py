@@ -93,7 +93,7 @@ def _measured(run: RunRecord, column: Column) -> Facts:
     for name in ("queries", "catalogue", "definition"):
         if name in about:
             facts[name] = str(about[name])
-    if isinstance(about.get("per_class"), dict):
+    if isinstance(about.get("per_class"), dict) and "samples" not in about:  # a classifier's classes are its data's
         facts["evaluated classes"] = _digest(about["per_class"])
     return facts
 

@@ -1,6 +1,7 @@
-"""Bootstrap intervals of retrieval scores from what metrics.json keeps: each class's mean and number of queries.
+"""Bootstrap intervals from what metrics.json keeps of each class.
 
-Other classes are drawn, with all their queries: the wider and mostly the honest interval. It is what
+Of a retrieval that is the number and the mean of its queries, of a classification its samples and how many were right.
+Other classes are drawn, with all their samples: the wider and mostly the honest interval. It is what
 ``hybrid_sbir.metrics.bootstrap_interval(..., resample="classes")`` gives by default, without the values of the queries.
 C classes, B resamples.
 """
@@ -12,7 +13,7 @@ from typing import Any
 from hybrid_sbir.results.records import RunRecord
 
 LEVEL, RESAMPLES, SEED = 0.95, 10_000, 0
-_MOST = 2**31  # queries of a class; more is damage, and their sums would not fit
+_MOST = 2**31  # samples of a class; more is damage, and their sums would not fit
 
 
 def class_interval(runs: Sequence[RunRecord], score: str) -> tuple[float | None, float | None]:
@@ -20,10 +21,9 @@ def class_interval(runs: Sequence[RunRecord], score: str) -> tuple[float | None,
 
     Args:
         runs: of one row, a seed each.
-        score: ``test/map`` say; classes are kept for scores of a whole evaluation only.
+        score: ``test/map``, ``val/top1``; of a group of classes, ``test/seen_map``, where the record names its classes.
     """
-    evaluation, _, measure = score.partition("/")
-    each = [_classes(run.details.get(evaluation, {}).get("per_class"), measure) for run in runs]
+    each = [_classes(run, score) for run in runs]
     first = each[0] if each else {}
     if len(first) < 2 or any(
         {c: n for c, (n, _) in own.items()} != {c: n for c, (n, _) in first.items()} for own in each
@@ -35,14 +35,31 @@ def class_interval(runs: Sequence[RunRecord], score: str) -> tuple[float | None,
     return 100 * low, 100 * high
 
 
-def _classes(per_class: Any, measure: str) -> dict[str, tuple[int, float]]:
-    """Number of queries and mean of each class that has one; none if the record does not say."""
+def _classes(run: RunRecord, score: str) -> dict[str, tuple[int, float]]:
+    """Number of samples and mean of each class that has one; none if the record does not say."""
+    evaluation, _, measure = score.partition("/")
+    said = run.details.get(evaluation, {})
+    per_class, groups = said.get("per_class"), said.get("groups")
+    group, _, measure = measure.rpartition("_")
+    members = groups.get(group) if group and isinstance(groups, dict) else None if group else per_class
     found: dict[str, tuple[int, float]] = {}
-    for name, about in per_class.items() if isinstance(per_class, dict) else ():
-        size, mean = (about.get("queries"), about.get(measure)) if isinstance(about, dict) else (None, None)
+    if not isinstance(per_class, dict) or not isinstance(members, dict | list):
+        return found
+    for name in members:
+        size, mean = _size_and_mean(per_class.get(str(name)), measure)
         if type(size) is int and 0 < size <= _MOST and isinstance(mean, int | float) and 0 <= mean <= 1:
             found[str(name)] = size, float(mean)
     return found
+
+
+def _size_and_mean(about: Any, measure: str) -> tuple[Any, Any]:
+    """Of one class: a retrieval has a mean over queries, a classification counts of samples; unchecked."""
+    if not isinstance(about, dict):
+        return None, None
+    size, right = about.get("samples"), about.get(measure)
+    if type(size) is int and type(right) is int and 0 < size <= _MOST and right <= _MOST:
+        return size, right / size
+    return about.get("queries"), right
 
 
 def _bounds(sizes: list[int], means: list[float]) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from hybrid_sbir.results.records import RecordError, RunRecord, read_run, read_r
 
 _LARGE = 20_000  # characters: a confusion matrix of 50 classes is small, one of 300 is not
 _DIGITS = 6
-_ORIGIN = ("name", "seed", "parameters", "data", "config", "epochs", "max_epochs")
+_ORIGIN = ("name", "seed", "parameters", "data", "config", "device", "epochs", "max_epochs")
 _LEAF = re.compile(r"\{\n\s+([^{}\[\]]{1,200}?)\n\s+\}")
 
 
@@ -125,7 +125,7 @@ def _small(evaluation: str, about: Any, left_out: list[str]) -> Any:
         return about
     kept = {}
     for name, part in about.items():
-        derived = name == "per_class" and evaluation.endswith(("_expanded", "_reranked"))
+        derived = name in ("per_class", "groups") and evaluation.endswith(("_expanded", "_reranked"))
         if derived or (name != "per_class" and len(json.dumps(part)) > _LARGE):
             left_out.append(f"{evaluation}.{name}")
         else:

@@ -18,6 +18,7 @@ from hybrid_sbir.metrics import ClassificationMeter
 from hybrid_sbir.models import Classifier, StageSpec, create_backbone
 from hybrid_sbir.models.stage import Activation
 from hybrid_sbir.models.stem import StemSize
+from hybrid_sbir.tasks.classification_record import details
 from hybrid_sbir.tasks.initial_weights import load_initial_weights
 from hybrid_sbir.tasks.non_finite import NonFiniteSamples
 from hybrid_sbir.tasks.optimisation import Schedule, build_optimisation, check_schedule, steps_of
@@ -48,6 +49,10 @@ class ClassificationTask(LightningModule):
         init_from: a file with weights to start from: a run's .ckpt, a .safetensors, or a published .pth.
         init_head: whether to take the head from it too; false where the classes differ.
 
+    Attributes:
+        details: what a record keeps beside the logged scores, by evaluation: each class's counts.
+        non_finite: indices of samples whose logits were no numbers, in the last evaluation.
+
     Raises:
         ValueError: if a setting fits no model; the message says what does.
     """
@@ -77,6 +82,7 @@ class ClassificationTask(LightningModule):
         self.meter = ClassificationMeter()
         self.unsound = NonFiniteSamples()
         self.non_finite: list[int] = []
+        self.details: dict[str, Any] = {}
         self.label_smoothing, self.smoothing = label_smoothing, smoothing
         self.optimizer, self.lr_scheduler = optimizer, lr_scheduler
         self.init_from, self.init_head = init_from, init_head
@@ -162,6 +168,7 @@ class ClassificationTask(LightningModule):
     def _log_scores(self, part: str) -> None:
         scores, self.non_finite = self.meter.compute(), self.unsound.compute()
         rates = scores.rates()
+        self.details = {part: details(self._classes(), scores)}
         if self.non_finite and not self.trainer.sanity_checking:  # before any training it would only alarm
             rank_zero_warn(
                 f"the outputs for {len(self.non_finite)} of {scores.samples} samples are not finite (indices "

@@ -8,7 +8,7 @@ from hybrid_sbir.tasks.retrieval_scores import NAMES
 
 
 def details(about: RetrievalSet, found: RankingValues, *remarks: str) -> dict[str, Any]:
-    """Return plain values: sizes, means over classes, each class's means, and remarks.
+    """Return plain values: sizes, means over classes, each class's means, the groups' classes, and remarks.
 
     Args:
         about: the evaluation.
@@ -24,6 +24,7 @@ def details(about: RetrievalSet, found: RankingValues, *remarks: str) -> dict[st
         "catalogue": found.photos,
         "macro": _named(found.macro()),
         "per_class": classes,
+        "groups": {group: [about.classes[label] for label in labels] for group, labels in about.groups.items()},
         "remarks": [*found.remarks(), *remarks],
     }
 
