@@ -7,8 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from hybrid_sbir.encoding import Encoder, load_encoder
-from hybrid_sbir.encoding.model_file import model_file_bytes
 from hybrid_sbir.search.catalogue import Catalogue, open_catalogue
 from hybrid_sbir.search.manifest import MANIFEST, STORED, Manifest, read_manifest, verified
 
@@ -55,7 +56,7 @@ class Job:
         settings: see there.
         store: kind of store asked for.
         old: the manifest that stands and is updated; None where there is none, or it is not to be used.
-        fingerprint: SHA-256 of weights and preparation.
+        fingerprint: of the model; see :func:`fingerprint`.
     """
 
     out: Path
@@ -74,7 +75,8 @@ class Job:
     @property
     def key(self) -> str:
         """SHA-256 of all that vectors depend on: work of another key is of no use."""
-        plain = json.dumps([self.fingerprint, asdict(self.settings)], sort_keys=True)
+        photos = self.encoder.preparation["photo"]._asdict()
+        plain = json.dumps([self.fingerprint, photos, asdict(self.settings)], sort_keys=True)
         return hashlib.sha256(plain.encode()).hexdigest()
 
     def built(self) -> dict[str, Any]:
@@ -121,7 +123,6 @@ def make_job(
     catalogue = open_catalogue(old.source["path"] if photos is None and old is not None else Path(photos or ""))
     earlier = {} if old is None or overwrite else _earlier(old)
     settings = Settings(**{name: value for name, value in {**earlier, **_told(given)}.items() if name != "store"})
-    fingerprint = hashlib.sha256(model_file_bytes(encoder.model, encoder.preparation)).hexdigest()
     job = Job(
         out,
         encoder,
@@ -129,11 +130,21 @@ def make_job(
         settings,
         store or str(earlier.get("store", "auto")),
         None if overwrite else old,
-        fingerprint,
+        fingerprint(encoder),
     )
     if job.old is not None:
         _check_same(job, job.old)
     return job
+
+
+def fingerprint(encoder: Encoder) -> str:
+    """Return the SHA-256 of what makes vectors of pixels: how the model is built, and its weights."""
+    model: Any = encoder.model
+    digest = hashlib.sha256(json.dumps(model.plan(), sort_keys=True).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def versions() -> dict[str, str]:
@@ -171,7 +182,9 @@ def _check_same(job: Job, old: Manifest) -> None:
     """Refuse to mix vectors that cannot be compared, or differ from those of an index made anew."""
     differ = []
     if old.built.get("fingerprint", job.fingerprint) != job.fingerprint:
-        differ.append("another model, or another preparation of images")
+        differ.append("another model")
+    prepared, before = job.encoder.preparation["photo"]._asdict(), old.preparation.get("photo", {})
+    differ += [f"photos' {n} {before[n]}, not {v}" for n, v in prepared.items() if before.get(n, v) != v]
     for name, now in {**job.views(), **job.built()}.items():
         was = {**old.views, **old.built}.get(name, now)
         if name not in ("fingerprint", "store") and was != now:
