@@ -13,7 +13,7 @@ from typing import Any
 
 from hybrid_sbir.results.curves import read_curve
 from hybrid_sbir.results.record_file import Name, Scores, count, details, kind, mapping
-from hybrid_sbir.results.settings import settings
+from hybrid_sbir.results.settings import of_all_processes, settings
 
 _LEFT_BY_A_RUN = {"metrics.json", "metrics.csv", "config.yaml", "checkpoints"}
 
@@ -107,11 +107,11 @@ class RunRecord:
     @property
     def settings(self) -> dict[str, str]:
         """How it was trained, the classifier whose features it ranks included; see the function of this name."""
-        own = settings(self.config, self.backbone, self.activation)
+        own = of_all_processes(settings(self.config, self.backbone, self.activation), self.processes)
         before = settings(mapping(self.origin, "config"), self.backbone, self.activation)
+        before = of_all_processes(before, count(mapping(self.origin, "device"), "processes", 1))
         trained = {name: str(self.origin[name]) for name in ("epochs", "data") if name in self.origin}
-        processes = {"processes": str(self.processes)}
-        return own | processes | {f"origin.{name}": words for name, words in (before | trained).items()}
+        return own | {f"origin.{name}": words for name, words in (before | trained).items()}
 
     @property
     def processes(self) -> int:

@@ -13,6 +13,7 @@ _UNCOUNTED |= {
 _UNCOUNTED |= {f"trainer.enable_{name}" for name in ("progress_bar", "model_summary", "checkpointing")}
 _UNCOUNTED_ENDS = (".seed", ".root", ".pack", ".num_workers", ".augment_on")
 _UNSEEN_CALLBACKS = ("logger", "progress", "summary", "timer", "monitor", "wandb")
+_BATCH, _SYNCHRONISED, _GATHERED = "data.init_args.batch_size", "trainer.sync_batchnorm", "model.init_args.gather"
 _SEED = re.compile(r"-seed\d+")
 
 
@@ -35,6 +36,28 @@ def settings(config: dict[str, Any], backbone: str = "", activation: str = "") -
         if value is not None:
             flat[name] = _without_row(str(value), backbone, activation) if ".init_args.init_" in name else str(value)
     return flat
+
+
+def of_all_processes(own: dict[str, str], processes: int) -> dict[str, str]:
+    """Say a run's settings as if one process had run it, and what is then still different.
+
+    Processes that share a batch train as one where batch norm is synchronised and losses compare with all of it; what
+    each process does with its own share only is a setting of its own.
+
+    Args:
+        own: of :func:`settings`; the batch size is each process's.
+        processes: how many there were.
+    """
+    found = {name: words for name, words in own.items() if name != _SYNCHRONISED}
+    share = own.get(_BATCH, "")
+    if processes < 2 or not share.isdecimal():
+        return found | ({"processes": str(processes)} if processes > 1 else {})
+    found[_BATCH] = str(int(share) * processes)
+    if own.get(_SYNCHRONISED) != "True":
+        found["batch norm over"] = f"each process's {share} samples"
+    if own.get(_GATHERED) == "False":
+        found["losses over"] = f"each process's {share} samples"
+    return found
 
 
 def different(each: list[dict[str, str]]) -> list[str]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hybrid_sbir.results.class_intervals import class_interval
 from hybrid_sbir.results.records import RecordError, read_run, read_runs
 from hybrid_sbir.results.report import report
+from hybrid_sbir.results.settings import different
 from tests.results.run_records import per_class, record, set_at, write_definition, write_run
 
 
@@ -129,6 +130,24 @@ class TestARunGivenTwice:
 def test_what_makes_another_way_of_training(tmp_path, path, value, alike):
     one, other = write_run(tmp_path / "1", "a-seed0"), write_run(tmp_path / "2", "a-seed1", seed=1, **{path: value})
     assert (read_run(one).way == read_run(other).way) == alike
+
+
+def of_two(tmp_path, name, processes, **changes):
+    changes = {f"config.{path}": value for path, value in changes.items()}
+    return read_run(write_run(tmp_path, name, "retrieval", device={"processes": processes}, **changes))
+
+
+def test_processes_that_share_a_batch_train_as_one_where_they_act_as_one(tmp_path):
+    batch, norm, gather = "data.init_args.batch_size", "trainer.sync_batchnorm", "model.init_args.gather"
+    alone = of_two(tmp_path, "a-seed0", 1, **{batch: 64, norm: False, gather: True})
+    as_one = of_two(tmp_path, "a-seed1", 2, **{batch: 32, norm: True, gather: True})
+    assert alone.settings == as_one.settings
+    whole = of_two(tmp_path, "a-seed2", 2, **{batch: 64, norm: True, gather: True})
+    assert different([alone.settings, whole.settings]) == ["data.init_args.batch_size"]
+    by_itself = of_two(tmp_path, "a-seed3", 2, **{batch: 32, gather: False})
+    said = {name: by_itself.settings[name] for name in different([alone.settings, by_itself.settings])}
+    own = "each process's 32 samples"
+    assert said == {"batch norm over": own, "losses over": own, "model.init_args.gather": "False"}
 
 
 def test_the_path_to_the_stage_before_differs_by_the_rows_own_names_only(tmp_path):
