@@ -71,8 +71,8 @@ def build(
         return build_milvus(kind, vectors, folder, ids or (), queries)
     kind = chosen(kind, len(vectors))
     if kind == "exact":
-        ExactStore(vectors)  # refuses what are no embeddings
-        return Built({"kind": kind}, {"vectors": store_array(folder, "vectors", vectors)})
+        farthest = ExactStore(vectors).farthest  # refuses what are no embeddings
+        return Built({"kind": kind, "farthest_norm": farthest}, {"vectors": store_array(folder, "vectors", vectors)})
     index = train_and_add(kind, vectors)
     store = ApproximateStore(kind, index, vectors, effort or 1)
     chosen_effort, recall = tuned(store, queries or made_up(vectors), wanted, effort)
@@ -81,7 +81,14 @@ def build(
         "ann": store_written(folder, "ann", ".faiss", lambda path: library().write_index(index, str(path))),
     }
     return Built(
-        {"kind": kind, "parameters": parameters(kind, index), "effort": chosen_effort, "recall": recall}, files
+        {
+            "kind": kind,
+            "parameters": parameters(kind, index),
+            "effort": chosen_effort,
+            "farthest_norm": store.exact.farthest,
+            "recall": recall,
+        },
+        files,
     )
 
 
@@ -112,10 +119,12 @@ def open(manifest: Manifest, folder: Path, *, kind: str | None = None, effort: i
     if vectors.shape != (manifest.photos, manifest.embedding_size):
         raise IndexProblem(f"{folder} has {vectors.shape} vectors for {manifest.photos} photos; make the index again")
     if kind == "exact":
-        return ExactStore(vectors)
+        return ExactStore(vectors, _farthest(manifest))
     if kind not in APPROXIMATE or "ann" not in manifest.files:
         raise IndexProblem(f"{folder} has a store of the kind {kind!r}, which is not known here; make the index again")
-    return ApproximateStore(kind, _read(folder, manifest), vectors, effort or _effort(manifest, folder))
+    return ApproximateStore(
+        kind, _read(folder, manifest), vectors, effort or _effort(manifest, folder), _farthest(manifest)
+    )
 
 
 def _read(folder: Path, manifest: Manifest) -> Any:
@@ -131,3 +140,9 @@ def _effort(manifest: Manifest, folder: Path) -> int:
     if not isinstance(effort, int) or effort < 1:
         raise IndexProblem(f"the manifest of {folder} names an effort of {effort!r}; make the index again")
     return effort
+
+
+def _farthest(manifest: Manifest) -> float | None:
+    """What was measured of the vectors when they were stored; they are checked by their SHA-256 since."""
+    farthest = manifest.store.get("farthest_norm")
+    return farthest if isinstance(farthest, float) and 0 <= farthest < 1 else None

@@ -23,15 +23,21 @@ class ApproximateStore:
         index: FAISS's.
         vectors: (N, E), float32, each of norm 1 or 0; may be memory-mapped.
         effort: how hard to look: candidates a result (sq8), efSearch (hnsw), nprobe (ivf).
+        farthest: see :class:`ExactStore`.
+
+    Attributes:
+        exact: the store that compares all of them.
+        kind: as given.
+        effort: as given.
 
     Raises:
         ValueError: if the index holds other numbers of photos or of dimensions than the vectors.
     """
 
-    def __init__(self, kind: str, index: Any, vectors: np.ndarray, effort: int) -> None:
+    def __init__(self, kind: str, index: Any, vectors: np.ndarray, effort: int, farthest: float | None = None) -> None:
         if (index.ntotal, index.d) != vectors.shape:
             raise ValueError(f"the index holds {index.ntotal} x {index.d} numbers, the vectors are {vectors.shape}")
-        self.exact = ExactStore(vectors)
+        self.exact = ExactStore(vectors, farthest)
         self.kind, self.effort = kind, effort
         self._index, self._vectors = index, vectors
 

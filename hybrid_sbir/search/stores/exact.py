@@ -26,14 +26,19 @@ class ExactStore:
 
     Args:
         vectors: (N, E), float32, each of norm 1 or 0; may be memory-mapped, and is not copied.
+        farthest: what :func:`scoring.farthest_norm` said of them before; without it, all of them are read.
+
+    Attributes:
+        farthest: by how much a norm differs from 1.
 
     Raises:
         ValueError: if they are not.
     """
 
-    def __init__(self, vectors: np.ndarray) -> None:
+    def __init__(self, vectors: np.ndarray, farthest: float | None = None) -> None:
         self._vectors = vectors
-        self._bound = error_bound(vectors.shape[1], farthest_norm(vectors))
+        self.farthest = farthest_norm(vectors) if farthest is None else farthest
+        self._bound = error_bound(vectors.shape[1], self.farthest)
         try:
             self._fast = bool(library())
         except ImportError:
