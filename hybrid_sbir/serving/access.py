@@ -45,13 +45,18 @@ def read_token(file: Path | None) -> str | None:
     """Return the token from a file or, without one, from the environment; None if neither is given.
 
     Raises:
-        OSError: if the file cannot be read.
-        ValueError: if the token is shorter than 16 characters.
+        ValueError: if the file cannot be read, or the token is shorter than 16 characters.
     """
-    text = file.read_text(encoding="utf-8") if file else os.environ.get(TOKEN_VARIABLE)
+    try:
+        text = file.read_text(encoding="utf-8") if file else os.environ.get(TOKEN_VARIABLE)
+    except (OSError, UnicodeDecodeError) as problem:  # without the name: it may be the token itself, misplaced
+        why = problem.strerror if isinstance(problem, OSError) else "it is no text"
+        raise ValueError(
+            f"the file that token_file names cannot be read: {why}; give a file that holds the token"
+        ) from None
     if text is None:
         return None
-    token, where = text.strip(), str(file) if file else TOKEN_VARIABLE
+    token, where = text.strip(), "token_file" if file else TOKEN_VARIABLE
     if len(token) < _SHORTEST or not token.isprintable() or " " in token:
         raise ValueError(
             f"the token in {where} has {len(token)} characters; it needs at least {_SHORTEST}, without spaces; make "

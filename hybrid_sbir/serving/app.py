@@ -54,10 +54,11 @@ def create_app(
 
     access, limits, meters = access or Access(None), limits or Limits(), meters or Meters()
     engine = Engine(search, limits, meters, threads)
-    watch = IndexWatch(index, engine, meters)
+    watch = IndexWatch(index, engine, meters, limits.look_seconds)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        await engine.warm_up()
         watching = asyncio.create_task(watch.run())
         yield
         watching.cancel()

@@ -34,13 +34,13 @@ def serve(
         threads: of the model on a CPU; by default the machine's cores, at most four.
     """
     try:
-        from hybrid_sbir.serving.server import run
+        from hybrid_sbir.serving.server import address, server_of
     except ImportError as problem:
         raise ValueError(f"serving needs {problem.name}: pip install 'hybrid-sbir[serve]'") from problem
     from hybrid_sbir.search import SketchSearch
     from hybrid_sbir.serving.access import Access
 
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    _log_to_stderr()
     token = read_token(token_file)
     local = _is_local(host)
     if not local and token is None:
@@ -54,9 +54,18 @@ def serve(
         search = SketchSearch.load(index, device)
         names = {*_LOCAL, *map(str.lower, hosts or [])} if local or hosts else set()
         threads = threads or min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
-        run(listening, index, search, Access(token), names, threads)
+        said = f"{len(search.photos):,} photos; draw at {address(listening)} (stop: Ctrl+C)"
+        server_of(index, search, access=Access(token), hosts=names, threads=threads, announcement=said).run([listening])
     finally:
         listening.close()
+
+
+def _log_to_stderr() -> None:
+    """Log what this room says, and no other library's chatter."""
+    log, handler = logging.getLogger("hybrid_sbir.serving"), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log.handlers, log.propagate = [handler], False
+    log.setLevel(logging.INFO)
 
 
 def _is_local(host: str) -> bool:

@@ -15,18 +15,20 @@ def guarded_protocol(limits: Limits, meters: Meters) -> type[H11Protocol]:
 
     class GuardedProtocol(H11Protocol):
         _alarm: asyncio.TimerHandle | None = None
+        _surplus = False
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            if len(self.connections) > limits.connections:
-                meters.cut.labels("too_many").inc()
-                transport.write(_plain(503, "too many connections; try again later", b"Retry-After: 1\r\n"))
-                transport.close()
-                return
+            self._surplus = len(self.connections) > limits.connections
             self._wait(limits.header_seconds, "slow_head")
 
         def data_received(self, data: bytes) -> None:
             if self.transport.is_closing():
+                return
+            if self._surplus:  # only now: closed with bytes unread, the answer would be lost
+                meters.cut.labels("too_many").inc()
+                self.transport.write(_plain(503, "too many connections; try again later", b"Retry-After: 1\r\n"))
+                self.transport.close()
                 return
             if self._idle and self._alarm is None:  # the first bytes of a further request
                 self._wait(limits.header_seconds, "slow_head")

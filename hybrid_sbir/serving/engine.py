@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,6 +91,10 @@ class Engine:
         if self._known[0] is not search:
             self._known = search, {entry.id: entry for entry in search.photos}
         return self._known[1].get(photo)
+
+    async def warm_up(self) -> None:
+        """Answer a blank sketch: the first forward pass takes a hundred times as long as all others."""
+        await self.find(Query([np.zeros((2, 1))]))
 
     async def find(self, query: Query) -> Found:
         """Find the photos nearest to a sketch.

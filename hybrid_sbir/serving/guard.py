@@ -66,6 +66,12 @@ class Guard:
             self._meters.rejected.labels("time").inc()
             late = (504, "the answer took") if answer.body_read else (408, "the request's body took")
             await answer.refuse(Refused(late[0], f"{late[1]} longer than {self._limits.request_seconds:g} s"))
+        except Exception as mistake:
+            if isinstance(mistake, ConnectionAbortedError):
+                raise
+            LOG.error("a request failed", exc_info=mistake)
+            if not answer.status:
+                await answer.refuse(Refused(500, "the server made a mistake; its log says more"))
         finally:
             self._record(scope, answer, time.perf_counter() - start)
 

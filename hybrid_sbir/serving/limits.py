@@ -19,6 +19,7 @@ class Limits:
         request_seconds: from a request's first line to its answer's last byte.
         header_seconds: within which a request's head must have arrived.
         connections: open at once.
+        look_seconds: between two looks at whether the index has changed.
         stop_seconds: that requests in flight are given when the server is told to stop.
         thumbnail_bytes: of small pictures kept in memory.
         photo_bytes: of one photo's file.
@@ -35,6 +36,7 @@ class Limits:
     request_seconds: float = 15.0
     header_seconds: float = 8.0
     connections: int = 256
+    look_seconds: float = 2.0
     stop_seconds: float = 10.0
     thumbnail_bytes: int = 64 << 20
     photo_bytes: int = 64 << 20

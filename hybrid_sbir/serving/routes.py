@@ -9,7 +9,7 @@ from starlette.responses import Response
 from hybrid_sbir.serving import photos
 from hybrid_sbir.serving.access import COOKIE, Access
 from hybrid_sbir.serving.answers import Health, SearchAnswer, Token, answer_of
-from hybrid_sbir.serving.description import EXPLAIN_ANSWER, PHOTO_ANSWER, SKETCH_BODY, problems
+from hybrid_sbir.serving.description import PHOTO_ANSWER, SKETCH_BODY, problems
 from hybrid_sbir.serving.engine import Engine
 from hybrid_sbir.serving.limits import Limits
 from hybrid_sbir.serving.meters import CONTENT_TYPE, Meters

@@ -14,9 +14,21 @@ from hybrid_sbir.serving.connections import guarded_protocol
 from hybrid_sbir.serving.limits import Limits
 from hybrid_sbir.serving.meters import Meters
 
+_KEEP_ALIVE = 30  # seconds that an unused connection stays open
+
 
 class Server(uvicorn.Server):
     """Uvicorn's, but a signal is an ordinary end: exit code 0."""
+
+    def __init__(self, config: uvicorn.Config, announcement: str = "") -> None:
+        super().__init__(config)
+        self._announcement = announcement
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and print the announcement once requests are answered at once."""
+        await super().startup(sockets)
+        if self._announcement and self.started:
+            print(self._announcement, flush=True)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; a second signal does not wait for what is in flight."""
@@ -24,25 +36,26 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def run(
-    listening: socket.socket,
+def server_of(
     index: Path,
     search: SketchSearch,
-    access: Access,
-    hosts: Collection[str],
-    threads: int,
+    *,
+    access: Access | None = None,
+    hosts: Collection[str] = (),
+    threads: int = 1,
     limits: Limits | None = None,
-) -> None:
-    """Serve until told to stop.
+    announcement: str = "",
+) -> Server:
+    """Build a server, to be run on a listening socket.
 
     Args:
-        listening: the socket.
         index: the index's folder.
         search: it, opened.
-        access: who may ask.
+        access: who may ask; without it everybody.
         hosts: names that a request may be for; none: any.
         threads: of the model.
         limits: of requests and connections.
+        announcement: what is printed once it answers.
     """
     limits, meters = limits or Limits(), Meters()
     app = create_app(index, search, access=access, limits=limits, meters=meters, hosts=hosts, threads=threads)
@@ -51,16 +64,15 @@ def run(
         http=guarded_protocol(limits, meters),
         ws="none",
         log_config=None,
-        log_level="warning",
+        log_level="error",  # its warnings quote what a client sent
         access_log=False,
         server_header=False,
         proxy_headers=False,
         h11_max_incomplete_event_size=16 << 10,
-        timeout_keep_alive=30,
+        timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=int(limits.stop_seconds),
     )
-    print(f"{len(search.photos):,} photos; draw at {address(listening)} (stop: Ctrl+C)", flush=True)
-    Server(config).run([listening])
+    return Server(config, announcement)
 
 
 def address(listening: socket.socket) -> str:

@@ -39,6 +39,7 @@ history.watch((sketch) => {
   part("redo").disabled = !history.canRedo;
   part("clear").disabled = history.empty;
   part("invitation").hidden = !history.empty;
+  document.body.classList.toggle("sketched", !history.empty);
   part("pad").setAttribute("aria-label", `Drawing area, ${described(sketch)}`);
   search();
 });
@@ -105,6 +106,7 @@ function showLooked(blob) {
 async function greet() {
   try {
     const about = await (await ask("/health")).json();
+    part("explain").closest("label").hidden = about.explains === false;
     part("about").textContent = about.photos === undefined ? "" : `${about.photos.toLocaleString("en")} photos · ${about.index} · model ${about.model}`;
   } catch (problem) { showProblem(problem); }
 }

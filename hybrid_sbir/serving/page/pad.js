@@ -55,8 +55,6 @@ export class Pad {
 
   #down(event) {
     if (this.#pointer !== null || event.button !== 0) return;
-    event.preventDefault();
-    this.#canvas.focus({ preventScroll: true });
     try { this.#canvas.setPointerCapture(event.pointerId); } catch { /* gone already */ }
     this.#pointer = event.pointerId;
     this.#stroke = [[], []];
