@@ -57,18 +57,49 @@ def rerank(queries: Tensor, catalogue: Tensor, k1: int = _K1, k2: int = _K2, wei
         ValueError: if an argument is not as above, or an embedding is not finite.
     """
     check(queries, catalogue)
-    _check_numbers(len(catalogue), k1, k2, weight)
-    photos = codes(catalogue)
-    reference = _Reference.of(photos, k1)
-    index = _averaged(reference.encoded, reference.lists[:, :k2]).transposed()
-    sums = _sums(index, len(photos))
-    result = torch.empty(len(queries), len(catalogue), dtype=torch.float64)
-    for rows in blocks(len(queries), len(catalogue), _CELLS):
-        asked = codes(queries[rows])
-        original = 1 - cosines(asked, photos).cpu()
-        overlap = _overlap(_encoded_queries(asked, photos, reference, k1, k2), index, sums)
-        result[rows] = -((1 - weight) * (1 - overlap) + weight * original)
-    return result
+    return Reranking(catalogue, k1, k2, weight).scores(queries)
+
+
+class Reranking:
+    """What does not depend on the queries, computed once; :func:`rerank` for queries that come one after the other.
+
+    Args:
+        catalogue: (N, E), floating point.
+        k1: see :func:`rerank`.
+        k2: see :func:`rerank`.
+        weight: see :func:`rerank`.
+
+    Raises:
+        ValueError: see :func:`rerank`.
+    """
+
+    @torch.no_grad()
+    def __init__(self, catalogue: Tensor, k1: int = _K1, k2: int = _K2, weight: float = 0.3) -> None:
+        check(catalogue, catalogue)
+        _check_numbers(len(catalogue), k1, k2, weight)
+        self._k1, self._k2, self._weight = k1, k2, weight
+        self._photos = codes(catalogue)
+        self._reference = _Reference.of(self._photos, k1)
+        self._index = _averaged(self._reference.encoded, self._reference.lists[:, :k2]).transposed()
+        self._sums = _sums(self._index, len(self._photos))
+
+    @torch.no_grad()
+    def scores(self, queries: Tensor) -> Tensor:
+        """Return what :func:`rerank` returns for queries (Q, E): (Q, N), float64, on the CPU.
+
+        Raises:
+            ValueError: if they are not floating point or finite, or of another size than the catalogue.
+        """
+        check(queries, self._photos)
+        photos, weight = self._photos, self._weight
+        result = torch.empty(len(queries), len(photos), dtype=torch.float64)
+        for rows in blocks(len(queries), len(photos), _CELLS):
+            asked = codes(queries[rows])
+            original = 1 - cosines(asked, photos).cpu()
+            encoded = _encoded_queries(asked, photos, self._reference, self._k1, self._k2)
+            overlap = _overlap(encoded, self._index, self._sums)
+            result[rows] = -((1 - weight) * (1 - overlap) + weight * original)
+        return result
 
 
 @dataclass(frozen=True)

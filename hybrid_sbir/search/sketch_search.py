@@ -3,100 +3,227 @@
 K results, Q queries, E embedding size; (C, S, S) a sketch as the model is given it.
 """
 
-import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from hybrid_sbir.encoding import Encoder, load_encoder
-from hybrid_sbir.search import stores
-from hybrid_sbir.search.catalogue import Entry, open_catalogue
-from hybrid_sbir.search.manifest import Manifest, read_manifest, verified
-from hybrid_sbir.search.query import Sketch, sketch_image
-from hybrid_sbir.search.stores import Store
+from hybrid_sbir.encoding import Encoder
+from hybrid_sbir.search.catalogue import Catalogue, Entry, open_catalogue
+from hybrid_sbir.search.finding import find
+from hybrid_sbir.search.hit import Hit, Wanted
+from hybrid_sbir.search.manifest import Manifest, read_manifest
+from hybrid_sbir.search.opened import Opened
+from hybrid_sbir.search.query import Sketch, photo_image, sketch_image
 
-
-class Hit(NamedTuple):
-    """A photo that was found.
-
-    Attributes:
-        rank: from 1.
-        id: the photo's id in the catalogue.
-        score: cosine of the sketch's and the photo's vectors, -1 to 1.
-    """
-
-    rank: int
-    id: str
-    score: float
+_BATCH = 32  # sketches that go through the model at once
 
 
 class SketchSearch:
     """An index, its model, and its vectors, ready for queries.
 
+    Several threads may search at once, also while :meth:`refresh` opens a new state of the index.
+
     Attributes:
         manifest: what the index says of itself.
         encoder: its model.
         photos: an entry a photo, in the order of the vectors.
-        catalogue: where the photos' files are.
     """
 
-    def __init__(self, manifest: Manifest, encoder: Encoder, photos: list[Entry], store: Store) -> None:
-        self.manifest, self.encoder, self.photos, self._store = manifest, encoder, photos, store
+    def __init__(self, opened: Opened, folder: Path, device: str, exact: bool, effort: int | None) -> None:
+        self._opened, self._given = opened, (folder, device, exact, effort)
+        self._changing = threading.Lock()
+        self._catalogue: tuple[str, Catalogue] | None = None
 
     @classmethod
-    def load(cls, index: Path | str, device: str = "cpu") -> "SketchSearch":
+    def load(
+        cls, index: Path | str, device: str = "cpu", *, exact: bool = False, effort: int | None = None
+    ) -> "SketchSearch":
         """Open an index.
+
+        Args:
+            index: the index's folder.
+            device: where the model runs.
+            exact: compare all photos, whatever the index was built for.
+            effort: how hard an approximate store looks, instead of what the index says.
 
         Raises:
             IndexProblem: if it is none, or a file of it is missing, cut short or altered.
         """
-        folder = Path(index)
-        manifest = read_manifest(folder)
-        encoder = load_encoder(verified(folder, manifest.files["model"]), device)
-        rows = verified(folder, manifest.files["photos"]).read_text(encoding="utf-8").splitlines()
-        return cls(manifest, encoder, [Entry(**json.loads(row)) for row in rows], stores.open(manifest, folder))
+        given = Path(index), str(device), exact, effort
+        return cls(Opened.read(*given), *given)
 
-    def embed(self, sketch: Sketch, *, scales: Sequence[float] = (1.0,), mirror: bool = False) -> np.ndarray:
-        """Embed one sketch: (1, E), float32, of norm 1."""
-        return self.encoder.embed(self.prepare(sketch)[None], "sketch", scales=scales, mirror=mirror)
+    @property
+    def manifest(self) -> Manifest:
+        """What the index says of itself."""
+        return self._opened.manifest
 
-    def prepare(self, sketch: Sketch) -> Tensor:
-        """Return a sketch as the model is given it: (C, S, S), float32."""
-        return self.encoder.prepare(sketch_image(sketch), "sketch")
+    @property
+    def encoder(self) -> Encoder:
+        """The index's model."""
+        return self._opened.encoder
+
+    @property
+    def photos(self) -> Sequence[Entry]:
+        """An entry a photo, in the order of the vectors."""
+        return self._opened.photos
+
+    def refresh(self) -> bool:
+        """Open the index again if it was changed since; queries under way are answered from the old state.
+
+        Returns:
+            Whether it was changed.
+
+        Raises:
+            IndexProblem: if the new state cannot be opened; the old one goes on answering.
+        """
+        with self._changing:
+            if read_manifest(self._given[0]) == self.manifest:
+                return False
+            self._opened = Opened.read(*self._given, last=self._opened)
+            return True
+
+    def picture(self, sketch: Sketch) -> Image.Image:
+        """Return a sketch as an image of dark lines on white; strokes are drawn as for training.
+
+        Raises:
+            ValueError: if it is no sketch, is out of the limits, or nothing is drawn.
+            OSError: if a file cannot be read.
+        """
+        return sketch_image(sketch, self.encoder.preparation["sketch"].strokes)
+
+    def prepare(self, sketch: Sketch, *, photo: bool = False) -> Tensor:
+        """Return a sketch, or a photo to search with, as the model is given it: (C, S, S), float32.
+
+        Raises:
+            ValueError: see :meth:`picture`.
+            OSError: see :meth:`picture`.
+        """
+        if photo:
+            return self.encoder.prepare(photo_image(sketch), "photo")
+        return self.encoder.prepare(self.picture(sketch), "sketch")
+
+    def embed(
+        self, sketch: Sketch, *, scales: Sequence[float] = (1.0,), mirror: bool = False, photo: bool = False
+    ) -> np.ndarray:
+        """Embed one sketch: (1, E), float32, of norm 1; arguments as of :meth:`search`."""
+        domain = "photo" if photo else "sketch"
+        prepared = self.prepare(sketch, photo=photo)[None]
+        return self.encoder.embed(prepared, domain, scales=scales, mirror=mirror)  # type: ignore[arg-type]
 
     def search(
-        self, sketch: Sketch, k: int = 10, *, scales: Sequence[float] = (1.0,), mirror: bool = False
+        self,
+        sketch: Sketch,
+        k: int = 10,
+        *,
+        scales: Sequence[float] = (1.0,),
+        mirror: bool = False,
+        expand: int = 0,
+        rerank: bool = False,
+        threshold: float | None = None,
+        within: str | Sequence[str] = (),
+        photo: bool = False,
     ) -> list[Hit]:
         """Find the K photos nearest to a sketch, nearest first.
 
         Args:
-            sketch: an image, an image file's path or bytes, or strokes.
+            sketch: an image or SVG, as a file's path or bytes; strokes, as arrays, lists, or in JSON; a PIL image; or
+                an array of pixels. See :func:`~hybrid_sbir.search.query.sketch_image`.
             k: K, from 1 on; a smaller catalogue gives all it has.
             scales: factors on the sketch's side, whose descriptors are averaged.
             mirror: whether its mirror image is averaged too.
-        """
-        return self.find(self.embed(sketch, scales=scales, mirror=mirror), k)[0]
-
-    def find(self, vectors: np.ndarray, k: int) -> list[list[Hit]]:
-        """Find the K photos nearest to each of Q sketches that are embedded already, (Q, E): Q lists."""
-        with torch.inference_mode():
-            scores, places = self._store.search(vectors, k)
-        return [
-            [
-                Hit(rank, self.photos[place].id, float(score))
-                for rank, (score, place) in enumerate(zip(*query, strict=True), start=1)
-            ]
-            for query in zip(scores, places, strict=True)
-        ]
-
-    def photo_bytes(self, photo: str) -> bytes:
-        """Return the bytes of a photo of the index.
+            expand: add so many of the photos it finds first to the query, and search again.
+            rerank: rank what was found again by which photos are neighbours of one another; of large catalogues the
+                first :data:`~hybrid_sbir.search.refining.FIRST` photos only.
+            threshold: leave out photos whose cosine is lower.
+            within: leave out photos whose id does not begin with this, or with one of these.
+            photo: the query is a photo, and photos like it are looked for.
 
         Raises:
-            OSError: if its file is gone.
+            ValueError: if it is no sketch, nothing is drawn, or an argument is not as above.
+            OSError: if a file cannot be read.
         """
-        return open_catalogue(Path(self.manifest.source["path"])).read(photo)
+        recipe = {"expand": expand, "rerank": rerank, "threshold": threshold, "within": within}
+        return self.search_many([sketch], k, scales=scales, mirror=mirror, photo=photo, **recipe)[0]  # type: ignore[arg-type]
+
+    def search_many(
+        self,
+        sketches: Sequence[Sketch],
+        k: int = 10,
+        *,
+        scales: Sequence[float] = (1.0,),
+        mirror: bool = False,
+        photo: bool = False,
+        expand: int = 0,
+        rerank: bool = False,
+        threshold: float | None = None,
+        within: str | Sequence[str] = (),
+    ) -> list[list[Hit]]:
+        """Find photos for several sketches, which go through the model together; arguments as of :meth:`search`."""
+        domain = "photo" if photo else "sketch"
+        found: list[list[Hit]] = []
+        for start in range(0, len(sketches), _BATCH):
+            prepared = torch.stack([self.prepare(each, photo=photo) for each in sketches[start : start + _BATCH]])
+            vectors = self.encoder.embed(prepared, domain, scales=scales, mirror=mirror)  # type: ignore[arg-type]
+            found += self.find(vectors, k, expand=expand, rerank=rerank, threshold=threshold, within=within)
+        return found
+
+    def find(
+        self,
+        vectors: np.ndarray,
+        k: int,
+        *,
+        expand: int = 0,
+        rerank: bool = False,
+        threshold: float | None = None,
+        within: str | Sequence[str] = (),
+    ) -> list[list[Hit]]:
+        """Find the K photos nearest to each of Q queries that are embedded already, (Q, E): Q lists.
+
+        Arguments and errors as of :meth:`search`.
+        """
+        wanted, opened = Wanted.of(k, threshold, within), self._opened
+        with torch.inference_mode():
+            if expand:
+                vectors = opened.refining.expanded(vectors, expand)
+            return find(vectors, opened.photos, opened.store, opened.refining, wanted, rerank)
+
+    def photo_bytes(self, photo: str, limit: int | None = None) -> bytes:
+        """Return the bytes of a photo of the index.
+
+        Args:
+            photo: its id.
+            limit: in bytes; nothing longer is read.
+
+        Raises:
+            OSError: if its file is gone, or too long.
+        """
+        path, known = self.manifest.source["path"], self._catalogue
+        if known is None or known[0] != path:
+            known = self._catalogue = path, open_catalogue(Path(path))
+        return known[1].read(photo, limit)
+
+    def explain(
+        self, sketch: Sketch, *, at: tuple[float, float] | None = None, blocks: Sequence[str] | None = None
+    ) -> bytes:
+        """Draw what a place of a sketch looks at in the model's attention blocks.
+
+        Args:
+            sketch: as of :meth:`search`.
+            at: x and y as shares of the picture that the model sees, 0 to 1; default: the ink nearest to the drawing's
+                middle.
+            blocks: names STAGE.BLOCK; all where not given.
+
+        Returns:
+            A PNG file.
+
+        Raises:
+            ValueError: if the model has no attention block or no such one, it is no sketch, or matplotlib is missing.
+        """
+        from hybrid_sbir.search.explaining import explained
+
+        return explained(self.encoder, self.picture(sketch), at, blocks)

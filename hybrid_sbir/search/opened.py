@@ -1,0 +1,72 @@
+"""The files of an index, opened: what a query is answered from, all of one state of the index. N photos, E numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hybrid_sbir.encoding import Encoder, load_encoder
+from hybrid_sbir.search import stores
+from hybrid_sbir.search.catalogue import Entry
+from hybrid_sbir.search.manifest import IndexProblem, Manifest, steadily, verified
+from hybrid_sbir.search.photo_rows import read_rows
+from hybrid_sbir.search.refining import Refining
+from hybrid_sbir.search.stores import Store
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One state of an index.
+
+    Attributes:
+        manifest: what the index says of itself.
+        encoder: its model.
+        photos: an entry a photo, in the order of the vectors, (N,).
+        store: where the vectors are searched.
+        refining: query expansion and re-ranking over them.
+    """
+
+    manifest: Manifest
+    encoder: Encoder
+    photos: Sequence[Entry]
+    store: Store
+    refining: Refining
+
+    @classmethod
+    def read(
+        cls,
+        folder: Path,
+        device: str = "cpu",
+        exact: bool = False,
+        effort: int | None = None,
+        last: "Opened | None" = None,
+    ) -> "Opened":
+        """Open an index as it is now.
+
+        Args:
+            folder: the index's.
+            device: where the model runs.
+            exact: compare all photos, whatever the index was built for.
+            effort: how hard an approximate store looks, instead of the manifest's.
+            last: a state before; its model is kept where it is still the same.
+
+        Raises:
+            IndexProblem: if it is none, or a file of it is missing, cut short or altered.
+        """
+
+        def opened(manifest: Manifest) -> Opened:
+            photos = list(read_rows(verified(folder, manifest.files["photos"])))
+            if len(photos) != manifest.photos:
+                raise IndexProblem(f"{folder} names {len(photos)} photos, not {manifest.photos}; make the index again")
+            store = stores.open(manifest, folder, kind="exact" if exact else None, effort=effort)
+            vectors = None
+            if "vectors" in manifest.files and manifest.photos:  # the store has just checked what is in it
+                vectors = np.load(folder / manifest.files["vectors"].name, mmap_mode="r", allow_pickle=False)
+            if last is not None and last.manifest.files["model"] == manifest.files["model"]:
+                encoder = last.encoder
+            else:
+                encoder = load_encoder(verified(folder, manifest.files["model"]), device)
+            return cls(manifest, encoder, photos, store, Refining(store, vectors))
+
+        return steadily(folder, opened)
