@@ -94,7 +94,7 @@ def _other_there(run: RunRecord, place: Path) -> str | None:
         for r in (run, there)
     )
     differing = [name for name in own if own[name] != other[name]]
-    return f"(another {', '.join(differing)})" if differing else None
+    return f"(other {', '.join(differing)})" if differing else None
 
 
 def _write(run: RunRecord, place: Path) -> None:

@@ -69,7 +69,7 @@ _PAGE = """<!DOCTYPE html>
 first is the true one.</p>
 <input class="choice" type="radio" name="show" id="everything" checked><label for="everything">all</label>
 <input class="choice" type="radio" name="show" id="mistakes"><label for="mistakes">with a mistake</label>
-<input class="choice" type="radio" name="show" id="disputes"><label for="disputes">where the models differ</label>
+{disputes}
 <div class="grid">
 {cards}
 </div>
@@ -84,6 +84,8 @@ first is the true one.</p>
 </body>
 </html>
 """
+_DISPUTES = """<input class="choice" type="radio" name="show" id="disputes">\
+<label for="disputes">where the models differ</label>"""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ def prediction_page(
         models=_models_table(classes, labels, models),
         samples=f"{len(samples)} of the {len(labels)} samples of the data's test part. "
         f"Each model's {min(TOP, len(classes))} most probable classes",
+        disputes=_DISPUTES if len(models) > 1 else "",
         cards=cards,
         pairs="".join(_pairs_table(model, classes, labels) for model in models),
     )

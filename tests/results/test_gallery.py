@@ -94,6 +94,8 @@ def test_filters_know_mistakes_and_disputes():
     models = [ModelPredictions("a", right), ModelPredictions("b", wrong)]
     page = prediction_page("t", CLASSES, np.array([0, 0, 1]), samples, models)
     assert re.findall(r'<figure class="([^"]*)"', page) == ["all-right agreed", "", ""]
+    assert 'id="disputes"' in page
+    assert 'id="disputes"' not in prediction_page("t", CLASSES, np.array([0, 0, 1]), samples, models[:1])
 
 
 def test_accuracy_and_confusions_agree_with_counting():
