@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hybrid_sbir.encoding.byte_order import ordered
 from hybrid_sbir.encoding.model_file import model_file_bytes
 from hybrid_sbir.search import stores
 from hybrid_sbir.search.building.job import Job, versions
@@ -39,11 +40,14 @@ class Outcome:
     Attributes:
         photos: N.
         skipped: kind of reason -> how many.
+        added, changed: of the photos, beside the index before.
         as_before: whether all vectors are those of the index before, in its order.
         skipped_file: name of the file that lists them.
     """
 
     photos: int = 0
+    added: int = 0
+    changed: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     as_before: bool = True
     skipped_file: str = ""
@@ -68,7 +72,7 @@ def assemble(job: Job, queries: stores.Queries | None = None) -> Outcome:
             f"{job.out} is as it was"
         )
     vectors = np.memmap(job.side / "vectors", np.float32, "r", shape=(outcome.photos, job.encoder.embedding_size))
-    content = model_file_bytes(job.encoder.model, job.encoder.preparation, job.encoder.about)
+    content = ordered(model_file_bytes(job.encoder.model, job.encoder.preparation, job.encoder.about))
     files = {"model": store_file(job.out, "model", ".safetensors", content)}
     for role in ("photos", "skipped"):
         files[role] = store_written(job.out, role, ".jsonl", partial(_move, job.side / role))
@@ -101,7 +105,7 @@ def _write_side(job: Job) -> Outcome:
         (job.side / "skipped").open("w") as skipped,
         (job.side / "vectors").open("wb") as vectors,
     ):
-        for item, found in settled(job):
+        for item, found, before in settled(job):
             if isinstance(item, Refused) or (found is not None and found.reason is not None):
                 refused = item if isinstance(item, Refused) else Refused(item.id, str(found and found.reason))
                 skipped.write(row(refused))
@@ -113,6 +117,8 @@ def _write_side(job: Job) -> Outcome:
             vectors.write(found.vectors[found.row].tobytes())
             outcome.as_before &= found.old and found.row == outcome.photos
             outcome.photos += 1
+            outcome.added += before is None
+            outcome.changed += before is not None and before.sha256 != found.entry.sha256
     return outcome
 
 

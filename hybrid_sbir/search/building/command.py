@@ -89,13 +89,13 @@ def _workers() -> int:
 
 
 def _lines(job: Job, plan: Plan, outcome: Outcome, seconds: float) -> list[str]:
-    skipped = sum(outcome.skipped.values())
-    rate = f" in {seconds:.1f} s ({plan.pending / seconds:,.0f} photos/s)" if plan.pending and seconds > 0 else ""
-    lines = [f"{job.out}: {outcome.photos:,} photos, {skipped:,} skipped; {plan.pending:,} embedded now{rate}"]
+    skipped, embedded = sum(outcome.skipped.values()), outcome.photos - plan.known
+    rate = f" in {seconds:.1f} s ({embedded / seconds:,.0f} photos/s)" if embedded and seconds > 0 else ""
+    lines = [f"{job.out}: {outcome.photos:,} photos, {skipped:,} skipped; {embedded:,} embedded now{rate}"]
     if job.old is not None:
+        removed = job.old.photos - outcome.photos + outcome.added
         lines.append(
-            f"beside the index before: {plan.photos - plan.stood:,} added, {plan.changed:,} changed, "
-            f"{job.old.photos - plan.stood:,} removed"
+            f"beside the index before: {outcome.added:,} added, {outcome.changed:,} changed, {removed:,} removed"
         )
     if skipped:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in outcome.skipped.most_common())

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,15 +27,13 @@ class Plan:
         photos: that can be tried.
         pending: that are to be embedded.
         batches: of them.
-        stood: that the index that stands has, as they are or as they were.
-        changed: of those, with other contents now.
+        known: whose vectors are there.
     """
 
     photos: int = 0
     pending: int = 0
     batches: int = 0
-    stood: int = 0
-    changed: int = 0
+    known: int = 0
 
 
 def make_plan(job: Job, progress: Callable[[], object] = lambda: None) -> Plan:
@@ -60,9 +59,7 @@ def make_plan(job: Job, progress: Callable[[], object] = lambda: None) -> Plan:
             if isinstance(item, Entry):
                 plan.photos += 1
                 item = _recognised(item, known, job)
-                stood = [one.entry.sha256 for one in known if one.old]
-                plan.stood += bool(stood)
-                plan.changed += bool(stood) and item.sha256 not in stood
+                plan.known += bool(item.sha256)
             listing.write(row(item))
             if isinstance(item, Entry) and not item.sha256 and unchanged(item, known) is None:
                 if plan.pending % job.settings.batch_size == 0:
@@ -88,15 +85,30 @@ def batch(side: Path, number: int, size: int) -> list[Entry]:
         return [Entry(**json.loads(line)) for _, line in zip(range(size), lines, strict=False)]
 
 
-def settled(job: Job) -> Iterator[tuple[Entry | Refused, Known | None]]:
-    """Yield everything listed, in the order of ids, with what was found of it; None of what is refused."""
+class Settled(NamedTuple):
+    """A photo with all that there is of it.
+
+    Attributes:
+        item: the file, or why it was refused.
+        found: what was found of it as it is now; None where it was refused.
+        before: the photo of this id in the index that stands.
+    """
+
+    item: Entry | Refused
+    found: Known | None
+    before: Entry | None
+
+
+def settled(job: Job) -> Iterator[Settled]:
+    """Yield everything listed, in the order of ids."""
     with (job.side / _LISTING).open() as lines:
         listed = (_item(json.loads(line)) for line in lines)
         for item, known in beside(listed, known_of(job)):
-            if isinstance(item, Refused):
-                yield item, None
-            else:
-                yield item, same_contents(item.sha256, known) if item.sha256 else unchanged(item, known)
+            before = next((one.entry for one in known if one.old), None)
+            found = None
+            if isinstance(item, Entry):
+                found = same_contents(item.sha256, known) if item.sha256 else unchanged(item, known)
+            yield Settled(item, found, before)
 
 
 def known_of(job: Job) -> Iterator[Known]:
