@@ -105,7 +105,9 @@ def build_milvus(url: str, vectors: np.ndarray, folder: Path, ids: Sequence[str]
     if len(ids) != len(vectors):
         raise ValueError(f"{len(ids)} ids were given for {len(vectors)} vectors")
     keys = row_keys(ids, vectors)
-    collection = Collection(address(url))
+    where = address(url)
+    where.make_folder()
+    collection = Collection(where)
     _claim(collection, url, vectors.shape[1], folder)
     for start in range(0, len(keys), BATCH):
         rows = slice(start, start + BATCH)
@@ -113,7 +115,7 @@ def build_milvus(url: str, vectors: np.ndarray, folder: Path, ids: Sequence[str]
         missing = [at for at in range(start, start + len(keys[rows])) if int(keys[at]) not in there]
         if missing:
             collection.put(keys[missing], [ids[at] for at in missing], np.asarray(vectors[missing]))
-    description: dict[str, Any] = {"kind": "milvus", "url": url, "collection": address(url).collection}
+    description: dict[str, Any] = {"kind": "milvus", "url": url, "collection": where.collection}
     description["rows"] = len(keys)
     if len(keys):
         store = MilvusStore(collection, keys, vectors.shape[1])

@@ -24,6 +24,11 @@ class Address(NamedTuple):
     collection: str
     url: str
 
+    def make_folder(self) -> None:
+        """Make the folder of a file, if it is missing."""
+        if "://" not in self.uri:
+            Path(self.uri).parent.mkdir(parents=True, exist_ok=True)
+
     @property
     def token(self) -> str:
         """What the server asks for, from the environment; empty for a file."""

@@ -22,7 +22,7 @@ IDS = [f"class{i % 7}/{i}.jpg" for i in range(len(PHOTOS))]
 @pytest.fixture
 def url(tmp_path):
     pytest.importorskip("milvus_lite", reason="Milvus Lite is not installed: pip install 'hybrid-sbir[milvus]'")
-    return f"milvus://{tmp_path / 'vectors.db'}"
+    return f"milvus://{tmp_path / 'new' / 'vectors.db'}"
 
 
 def index(url, folder, vectors=PHOTOS, ids=IDS):
