@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 _NUMBER = re.compile(r"-?[0-9.]+")
+_YES_OR_NO = ("true", "false", "yes", "no")
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Verb:
         from jsonargparse import auto_cli
 
         function = self._function()
-        words = _gather(arguments) if _takes_several(function) else arguments
-        words = _gather_options(words, function)
+        words = _switched(_gather_options(arguments, function), function)
+        words = _gather(words) if _takes_several(function) else words
         result = auto_cli(function, args=words, prog=f"hybrid-sbir {name}", exit_on_error=False)
         for line in result if isinstance(result, list) else []:
             print(line)
@@ -54,11 +55,35 @@ def _takes_several(function: Callable[..., Any]) -> bool:
 
 
 def _gather(arguments: list[str]) -> list[str]:
-    """Make one list of the words before the first option: ``report a b --out t`` names two runs, as one expects."""
-    several = list(takewhile(lambda word: not word.startswith("-"), arguments))
+    """Make one list of the words that belong to no option: ``report a b --out t`` names two runs, as one expects.
+
+    Each option is one word, or has one word behind it: see :func:`_gather_options`. A lone ``-`` is no option.
+    """
+    several, options, rest = list[str](), list[str](), list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if not _is_option(word):
+            several.append(word)
+            continue
+        options.append(word)
+        if "=" not in word and word not in ("-h", "--help") and rest:
+            options.append(rest.pop(0))
     if not several or several[0].startswith("["):
-        return arguments
-    return [json.dumps(several), *arguments[len(several) :]]
+        return [*several, *options]
+    return [json.dumps(several), *options]
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and word != "-" and not _NUMBER.fullmatch(word)
+
+
+def _switched(arguments: list[str], function: Callable[..., Any]) -> list[str]:
+    """Complete ``--mirror`` to ``--mirror true``: an option that is true or false may stand alone."""
+    switches = {f"--{name}" for name, p in signature(function).parameters.items() if p.annotation is bool}
+    words: list[str] = []
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        words += [word, "true"] if word in switches and following.lower() not in _YES_OR_NO else [word]
+    return words
 
 
 def _gather_options(arguments: list[str], function: Callable[..., Any]) -> list[str]:
@@ -69,7 +94,7 @@ def _gather_options(arguments: list[str], function: Callable[..., Any]) -> list[
     words, rest = [], list(arguments)
     while rest:
         words.append(rest.pop(0))
-        several = list(takewhile(lambda word: not word.startswith("-") or _NUMBER.fullmatch(word), rest))
+        several = list(takewhile(lambda word: not _is_option(word), rest))
         if words[-1] in lists and several and not several[0].startswith("["):
             text = lists[words[-1]] in (str, Path)
             words.append(json.dumps(several) if text else f"[{', '.join(several)}]")
@@ -119,6 +144,9 @@ VERBS = {
     "figure confusions": Verb("draw the most confused pairs", "hybrid_sbir.figures.confusions:confusions"),
     "figure found": Verb("draw sketches and the photos found for them", "hybrid_sbir.figures.found:found"),
     "dashboards": Verb("make the tables' dashboards in W&B", "hybrid_sbir.dashboards.create:dashboards"),
+    "export": Verb(
+        "make a run's model a .safetensors or ONNX graphs, with a card", "hybrid_sbir.encoding.export:export"
+    ),
     "index": Verb("embed photos into an index to search in", "hybrid_sbir.search.building:index"),
     "search": Verb("find photos for sketches in an index", "hybrid_sbir.search.command:search"),
     "serve": Verb("serve an index: a page to draw on, an HTTP interface", "hybrid_sbir.serving.command:serve"),

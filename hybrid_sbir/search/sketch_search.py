@@ -6,6 +6,7 @@ K results, Q queries, E embedding size; (C, S, S) a sketch as the model is given
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -111,9 +112,9 @@ class SketchSearch:
         self, sketch: Sketch, *, scales: Sequence[float] = (1.0,), mirror: bool = False, photo: bool = False
     ) -> np.ndarray:
         """Embed one sketch: (1, E), float32, of norm 1; arguments as of :meth:`search`."""
-        domain = "photo" if photo else "sketch"
+        domain: Literal["sketch", "photo"] = "photo" if photo else "sketch"
         prepared = self.prepare(sketch, photo=photo)[None]
-        return self.encoder.embed(prepared, domain, scales=scales, mirror=mirror)  # type: ignore[arg-type]
+        return self.encoder.embed(prepared, domain, scales=scales, mirror=mirror)
 
     def search(
         self,
@@ -164,11 +165,11 @@ class SketchSearch:
         within: str | Sequence[str] = (),
     ) -> list[list[Hit]]:
         """Find photos for several sketches, which go through the model together; arguments as of :meth:`search`."""
-        domain = "photo" if photo else "sketch"
+        domain: Literal["sketch", "photo"] = "photo" if photo else "sketch"
         found: list[list[Hit]] = []
         for start in range(0, len(sketches), _BATCH):
             prepared = torch.stack([self.prepare(each, photo=photo) for each in sketches[start : start + _BATCH]])
-            vectors = self.encoder.embed(prepared, domain, scales=scales, mirror=mirror)  # type: ignore[arg-type]
+            vectors = self.encoder.embed(prepared, domain, scales=scales, mirror=mirror)
             found += self.find(vectors, k, expand=expand, rerank=rerank, threshold=threshold, within=within)
         return found
 
@@ -208,7 +209,12 @@ class SketchSearch:
         return known[1].read(photo, limit)
 
     def explain(
-        self, sketch: Sketch, *, at: tuple[float, float] | None = None, blocks: Sequence[str] | None = None
+        self,
+        sketch: Sketch,
+        *,
+        at: tuple[float, float] | None = None,
+        blocks: Sequence[str] | None = None,
+        photo: bool = False,
     ) -> bytes:
         """Draw what a place of a sketch looks at in the model's attention blocks.
 
@@ -217,6 +223,7 @@ class SketchSearch:
             at: x and y as shares of the picture that the model sees, 0 to 1; default: the ink nearest to the drawing's
                 middle.
             blocks: names STAGE.BLOCK; all where not given.
+            photo: the query is a photo.
 
         Returns:
             A PNG file.
@@ -226,4 +233,5 @@ class SketchSearch:
         """
         from hybrid_sbir.search.explaining import explained
 
-        return explained(self.encoder, self.picture(sketch), at, blocks)
+        picture = photo_image(sketch) if photo else self.picture(sketch)
+        return explained(self.encoder, picture, at, blocks, "photo" if photo else "sketch")
