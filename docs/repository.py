@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from textwrap import indent
 
+import sizing
+
 ROOT = Path(__file__).parents[1]
 PICTURES = ("experiments/pictures", "experiments/figures")
 LANGUAGES = {".yaml": "yaml", ".mk": "make", ".py": "python"}
@@ -123,6 +125,15 @@ def verbs(up: str = "") -> str:
     return "\n".join(["| verb | what it does |", "|---|---|", *rows])
 
 
+def search(part: str, up: str = "") -> str:
+    """Return a part of what the growth of a search's cost was measured and reckoned to be.
+
+    Raises:
+        KeyError: if there is no such part.
+    """
+    return sizing.ANSWERS[part](up=up)
+
+
 def _relinked(markdown: str, file: str, up: str) -> str:
     """Make links of a file that is no page: pictures are at their path in the site, other files are named."""
 
@@ -140,5 +151,6 @@ def _relinked(markdown: str, file: str, up: str) -> str:
 
 
 ANSWERS: dict[str, Callable[..., str]] = {
-    each.__name__: each for each in (section, paragraph, text, results, published, picture, notebook, file, verbs)
+    each.__name__: each
+    for each in (section, paragraph, text, results, published, picture, notebook, file, verbs, search)
 }
