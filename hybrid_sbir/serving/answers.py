@@ -12,7 +12,10 @@ class PhotoFound(BaseModel):
 
     rank: int = Field(description="from 1", examples=[1])
     id: str = Field(description="its path in the catalogue", examples=["zebra/0012.jpg"])
-    score: float = Field(description="cosine of the sketch's and the photo's vectors, -1 to 1", examples=[0.73])
+    score: float = Field(
+        description="what it is ranked by: the cosine of the sketch's and the photo's vectors or, re-ranked, 0 at most",
+        examples=[0.73],
+    )
     photo: str = Field(description="where it is", examples=["/photos/zebra/0012.jpg"])
     thumbnail: str = Field(description="where a small one is", examples=["/photos/zebra/0012.jpg?size=small"])
 

@@ -54,7 +54,13 @@ class _Job:
     @property
     def kind(self) -> tuple[Any, ...]:
         """Jobs of one kind can go through the model together."""
-        return id(self.search), tuple(self.options.scales), self.options.mirror, self.options.rerank
+        return (
+            id(self.search),
+            tuple(self.options.scales),
+            self.options.mirror,
+            self.options.rerank,
+            self.options.expand,
+        )
 
 
 class Engine:
@@ -73,6 +79,7 @@ class Engine:
     def __init__(self, search: SketchSearch, limits: Limits, meters: Meters, threads: int = 1) -> None:
         self.search, self._limits, self._meters = search, limits, meters
         self._preparing = ThreadPoolExecutor(_PREPARING, "prepare", torch.set_num_threads, (1,))
+        self._explaining = ThreadPoolExecutor(1, "explain", torch.set_num_threads, (1,))
         self._modelling = ThreadPoolExecutor(1, "model", torch.set_num_threads, (threads,))
         self._jobs: deque[_Job] = deque()
         self._pump: asyncio.Task[None] | None = None
@@ -104,11 +111,18 @@ class Engine:
         """
         return await self._admit(self._find, query)
 
-    async def explain(self, query: Query, explain: Callable[[SketchSearch, Query], bytes]) -> bytes:
-        """Let the model's thread run ``explain`` on a query; it counts as any other query does."""
+    async def explain(self, query: Query) -> bytes:
+        """Draw where the model looks in a sketch: a PNG file. It waits as queries do, and does not hold them up.
+
+        Raises:
+            Refused: if too many wait already, the sketch cannot be used, or the model has no attention.
+        """
 
         async def explained(query: Query) -> bytes:
-            return await self._timed("explain", self._modelling, explain, self.search, query)
+            try:
+                return await self._timed("explain", self._explaining, self.search.explain, query.sketch)
+            except ValueError as problem:
+                raise Refused(422, f"this cannot be explained: {problem}") from None
 
         return await self._admit(explained, query)
 
@@ -139,7 +153,12 @@ class Engine:
         self._jobs.append(job)
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._run())
-        return await job.done
+        try:
+            return await job.done
+        except ValueError as problem:
+            if query.options.rerank or query.options.expand:  # of a store that keeps its vectors elsewhere
+                raise Refused(422, str(problem)) from None
+            raise
 
     async def _timed(self, stage: str, pool: ThreadPoolExecutor, work: Callable[..., Any], *given: Any) -> Any:
         start = time.perf_counter()
@@ -184,7 +203,8 @@ class Engine:
             torch.stack([job.prepared for job in jobs]), "sketch", scales=options.scales, mirror=options.mirror
         )
         embedded = time.perf_counter()
-        hits = search.find(vectors, max(job.options.k for job in jobs))
+        most = max(job.options.k for job in jobs)
+        hits = search.find(vectors, most, expand=options.expand, rerank=options.rerank)
         end = time.perf_counter()
         self._meters.batch_size.observe(len(jobs))
         stages = {"embed": embedded - start, "search": end - embedded}
@@ -196,5 +216,5 @@ class Engine:
 
     def close(self) -> None:
         """End the threads; what they are at is finished first."""
-        self._preparing.shutdown(cancel_futures=True)
-        self._modelling.shutdown(cancel_futures=True)
+        for pool in (self._preparing, self._explaining, self._modelling):
+            pool.shutdown(cancel_futures=True)

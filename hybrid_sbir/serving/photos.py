@@ -81,9 +81,6 @@ def whole(search: SketchSearch, photo: str, limits: Limits) -> Picture:
 
 def _read(search: SketchSearch, photo: str, limits: Limits) -> bytes:
     try:
-        content = search.photo_bytes(photo)
+        return search.photo_bytes(photo, limits.photo_bytes)
     except (OSError, ValueError):
-        raise Refused(404, "the photo's file cannot be read any more; make the index again") from None
-    if len(content) > limits.photo_bytes:
-        raise Refused(404, f"the photo's file is larger than {limits.photo_bytes >> 20} MiB and is not shown")
-    return content
+        raise Refused(404, "the photo's file cannot be read any more, or is too large to be shown") from None

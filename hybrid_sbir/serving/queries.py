@@ -1,15 +1,18 @@
 """A request's body as a query: strokes in JSON, or an image or SVG file, raw or as a form's upload."""
 
 import json
+import warnings
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Annotated, Any
 
 import numpy as np
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
-from hybrid_sbir.data.images import ImageProblem, read_image
-from hybrid_sbir.search.query import Sketch
+from hybrid_sbir.data.images import FORMATS
+from hybrid_sbir.search.query import Sketch, kind_of
 from hybrid_sbir.serving.limits import Limits
 from hybrid_sbir.serving.problems import Refused
 
@@ -36,6 +39,7 @@ class Options(BaseModel):
         examples=[[1.0]],
     )
     rerank: bool = Field(False, description="whether the photos found are ranked again by their neighbours")
+    expand: int = Field(0, ge=0, le=20, description="how many photos found first are added to the query")
 
 
 class Drawing(Options):
@@ -114,18 +118,16 @@ async def _uploaded(request: Request, limits: Limits) -> Query:
 def _picture(content: bytes, limits: Limits) -> Sketch:
     if not content:
         raise Refused(422, "an empty file; send an image or an SVG drawing")
-    if looks_like_svg(content):
-        return content
-    try:
-        return read_image(content, max_pixels=limits.pixels, name="the sketch")
-    except ImageProblem as problem:
-        status = 413 if problem.reason.startswith("oversized") else 422
-        raise Refused(status, str(problem)) from None
-
-
-def looks_like_svg(content: bytes) -> bool:
-    """Whether a file's beginning is that of an SVG drawing."""
-    return b"<svg" in content[:4096].lower() or content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<?xml")
+    if kind_of(content) == "image":
+        try:
+            with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(content), formats=FORMATS) as image:
+                width, height = image.size
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            return content  # whoever decodes it says what is wrong
+        if width * height > limits.pixels:
+            most = limits.pixels / 1e6
+            raise Refused(413, f"a picture of {width} x {height} pixels; send at most {most:g} megapixels")
+    return content
 
 
 def _options(fields: dict[str, Any]) -> Options:

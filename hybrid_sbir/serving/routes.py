@@ -9,7 +9,7 @@ from starlette.responses import Response
 from hybrid_sbir.serving import photos
 from hybrid_sbir.serving.access import COOKIE, Access
 from hybrid_sbir.serving.answers import Health, SearchAnswer, Token, answer_of
-from hybrid_sbir.serving.description import PHOTO_ANSWER, SKETCH_BODY, problems
+from hybrid_sbir.serving.description import EXPLAIN_ANSWER, PHOTO_ANSWER, SKETCH_BODY, problems
 from hybrid_sbir.serving.engine import Engine
 from hybrid_sbir.serving.limits import Limits
 from hybrid_sbir.serving.meters import CONTENT_TYPE, Meters
@@ -65,6 +65,13 @@ def _add_search(app: FastAPI, engine: Engine, limits: Limits) -> None:
         """Strokes as JSON, with options beside them; or an image or SVG file, with options in the URL."""
         found = await engine.find(await read_query(request, limits))
         return Response(answer_of(found).model_dump_json(), 200, {"Cache-Control": "no-store"}, "application/json")
+
+    @app.post("/explain", summary="Where the model looks", responses=EXPLAIN_ANSWER | problems(413, 415, 422, 503),
+              openapi_extra=SKETCH_BODY, response_class=Response)  # fmt: skip
+    async def explain(request: Request) -> Response:
+        """What the middle of a sketch looks at in the model's attention blocks; of the options none matters."""
+        picture = await engine.explain(await read_query(request, limits))
+        return Response(picture, 200, {"Cache-Control": "no-store"}, "image/png")
 
 
 def _add_photos(app: FastAPI, engine: Engine, limits: Limits) -> None:

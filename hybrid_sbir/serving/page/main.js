@@ -106,7 +106,6 @@ function showLooked(blob) {
 async function greet() {
   try {
     const about = await (await ask("/health")).json();
-    part("explain").closest("label").hidden = about.explains === false;
     part("about").textContent = about.photos === undefined ? "" : `${about.photos.toLocaleString("en")} photos · ${about.index} · model ${about.model}`;
   } catch (problem) { showProblem(problem); }
 }
