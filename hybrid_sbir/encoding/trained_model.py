@@ -26,10 +26,12 @@ class TrainedModel(NamedTuple):
     Attributes:
         model: a Classifier or a TwoBranch, in evaluation mode.
         path: its file.
+        classes: names of those it was trained on; empty where the file does not say.
     """
 
     model: nn.Module
     path: Path
+    classes: tuple[str, ...] = ()
 
 
 def load_model(path: Path) -> TrainedModel:
@@ -52,9 +54,9 @@ def load_model(path: Path) -> TrainedModel:
     if file.suffix == ".ckpt" and file.is_file():
         checkpoint = read_checkpoint(file)
         if BRANCHES_KEY in checkpoint:
-            return TrainedModel(_branches(checkpoint[BRANCHES_KEY]["plan"], as_state(checkpoint, file.name)), file)
+            return _branches(checkpoint[BRANCHES_KEY], as_state(checkpoint, file.name), file)
     trained = load_trained(file)
-    return TrainedModel(trained.model, trained.path)
+    return TrainedModel(trained.model, trained.path, trained.classes)
 
 
 def backbone_of(model: nn.Module, domain: Domain = "sketch") -> Backbone:
@@ -84,11 +86,11 @@ def _best_in(path: Path) -> Path:
     return next((file for file in names if file.is_file()), path)
 
 
-def _branches(plan: Mapping[str, Any], state: Mapping[str, Tensor]) -> TwoBranch:
-    model = TwoBranch.of(plan)
+def _branches(described: Mapping[str, Any], state: Mapping[str, Tensor], file: Path) -> TrainedModel:
+    model = TwoBranch.of(described["plan"])
     own = {name.removeprefix(_TASK_PREFIX): value for name, value in state.items() if name.startswith(_TASK_PREFIX)}
     load_strictly(model, own)
-    return model.eval()
+    return TrainedModel(model.eval(), file, tuple(described.get("classes") or ()))
 
 
 def eval_transform(

@@ -12,6 +12,7 @@ from hybrid_sbir.ops.functional import (
     subtraction,
     windows,
 )
+from hybrid_sbir.ops.standard import standard_functions
 from hybrid_sbir.ops.window import Window
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "patch_attention",
     "patch_relation",
     "softmax_aggregation",
+    "standard_functions",
     "subtraction",
     "using",
     "windows",

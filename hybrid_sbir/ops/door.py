@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from hybrid_sbir.ops import standard
 from hybrid_sbir.ops.library import geometry
 from hybrid_sbir.ops.window import PaddingMode, Window
 
@@ -49,6 +50,8 @@ def call(operator: str, window: Window, **tensors: Tensor) -> Any:
         # PyTorch would take the derivative of an operator that has no forward mode to be zero, and say nothing.
         if forward_ad._current_level >= 0 and forward_ad.unpack_dual(t).tangent is not None:
             raise RuntimeError(f"{operator} has no forward-mode derivative (jvp); use backward or torch.autograd.grad")
+    if (function := standard.chosen(operator)) is not None:
+        return function(*tensors.values(), window)
     return getattr(torch.ops.hybrid_sbir, operator)(*tensors.values(), *geometry(window))
 
 

@@ -1,0 +1,32 @@
+"""How many threads a few images are embedded with.
+
+One small image is a hundred short jobs, after each of which torch's threads wait for one another. On a quiet machine a
+second thread saves a quarter of the time; on a busy one each wait takes a time slice, and the whole five to ten times
+as long (experiments/benchmarks/encoding.json).
+
+Shapes: N images, C channels, H, W size.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+ONE_THREAD = 4 * 64 * 64
+"""Up to so many pixels, N * H * W, one thread works alone."""
+
+
+@contextmanager
+def threads_for(images: Tensor) -> Iterator[None]:
+    """Work in one thread inside a ``with`` block if the images (N, C, H, W) on a CPU are few and small."""
+    before = torch.get_num_threads()
+    small = images.ndim == 4 and images.shape[0] * images.shape[2] * images.shape[3] <= ONE_THREAD
+    if before == 1 or not small:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
