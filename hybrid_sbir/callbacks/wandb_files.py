@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 _RESULTS = ("metrics.json", "metrics.csv", "config.yaml")
 _MEGABYTE = 1e6
+_LONGEST = 100  # characters of a name; W&B takes 128, with the kind of artifact before it
 
 
 def log_model(run: Any, folder: Path, name: str, record: dict[str, Any], most_megabytes: float) -> None:
@@ -61,7 +62,11 @@ def log_results(run: Any, folder: Path, name: str) -> None:
 def artifact_name(folder: Path, group: str | None, preset: str | None, name: str) -> str:
     """Name a run's artifacts so that no other run of the project has the same name: table, preset, row, seed, stage."""
     words = [group, preset, name] if group else [folder.parent.name, name]
-    return re.sub(r"[^\w.-]+", "-", "-".join(word for word in words if word))[:100]
+    whole = "-".join(word for word in words if word)
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", whole)
+    if len(plain) <= _LONGEST and plain == whole.replace("/", "-"):
+        return plain
+    return f"{plain[:_LONGEST]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"  # others may look the same by now
 
 
 def checksum(path: Path) -> str:

@@ -13,6 +13,9 @@ from torch import Tensor
 from hybrid_sbir.callbacks.wandb_report import WandbReport
 from hybrid_sbir.callbacks.wandb_run import WandbRun
 
+_NOT_IN_NAMES = "/\\#?%:"  # W&B's rule for projects
+_LONGEST = 128  # characters of a project's name, W&B's too
+
 
 class WandbTracker(Logger):
     """Log a run to Weights & Biases: its curves, and at its end tables, pictures and files.
@@ -32,7 +35,7 @@ class WandbTracker(Logger):
         tags: further tags.
 
     Raises:
-        ValueError: if a number makes no sense.
+        ValueError: if a number makes no sense, or W&B takes no project of this name.
     """
 
     def __init__(
@@ -52,6 +55,11 @@ class WandbTracker(Logger):
             raise ValueError(f"trainer.logger.init_args.shown is {shown}; give 1 or more, or media: false")
         if most_megabytes < 0:
             raise ValueError(f"trainer.logger.init_args.most_megabytes is {most_megabytes}; give 0 or more")
+        if not 0 < len(project) <= _LONGEST or set(project) & set(_NOT_IN_NAMES):
+            raise ValueError(
+                f"trainer.logger.init_args.project is '{project}'; give 1 to {_LONGEST} characters, none of "
+                f"{' '.join(_NOT_IN_NAMES)}"
+            )
         self.project, self.entity, self.offline, self.machine = project, entity, offline, machine
         self.media, self.shown, self.artifacts, self.most_megabytes = media, shown, artifacts, most_megabytes
         self.tags = tuple(tags or ())

@@ -1,6 +1,7 @@
 """A run of W&B that may fail without failing the training: opened, written to and closed behind one guard."""
 
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -26,7 +27,8 @@ class WandbRun:
         folder: of the run; W&B's files go into ``wandb/`` in it.
         project: of W&B.
         entity: user or team; None for the key's own.
-        offline: whether to write files only, without a network or a key.
+        offline: whether to write files only, without a network or a key; ``WANDB_MODE`` set to "offline" or "disabled"
+            does so too, or turns W&B off.
         machine: whether W&B watches the machine: its name, processors, memory and GPUs.
     """
 
@@ -57,12 +59,13 @@ class WandbRun:
             afresh: whether a training begins anew: W&B then begins anew too, unless no epoch was ever logged.
         """
         with self.guard("opening"):
-            if self._run is not None:
+            asked = os.environ.get("WANDB_MODE", "").lower()
+            if self._run is not None or asked == "disabled":
                 return
             known = Memory.read(self.folder)
             self._memory = known if known and not (afresh and known.epochs) else Memory.new()
             self._memory.write(self.folder)
-            self._run = run = self._init(names, self.offline)
+            self._run = run = self._init(names, self.offline or asked in ("offline", "dryrun"))
             self._place = Path(run.dir).parent
 
             def describe() -> None:
@@ -143,7 +146,8 @@ class WandbRun:
         end_service()
         if self._place is None:
             return ""
-        return f"; its file in {self._place} may lack its end, `wandb sync {self._place}` uploads what is in it"
+        sync = f"wandb sync {shlex.quote(str(self._place))}"
+        return f"; its file in {self._place} may lack its end, `{sync}` uploads what is in it"
 
     def _init(self, names: RunNames, offline: bool) -> Any:
         """Start W&B; where its server cannot be reached, into files."""

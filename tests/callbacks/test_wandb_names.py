@@ -78,9 +78,12 @@ def test_no_setting_is_lost_when_flat():
 def test_artifacts_of_two_runs_never_share_a_name():
     folders = [Path("runs/table-4.1") / p / f"{row}-seed{s}" for p, row, s in itertools.product("qt", "ab", (0, 1))]
     folders += [Path("runs/x"), Path("demo/x"), Path("runs/table-4.4/q/a-seed0/stage2")]
+    folders += [Path("runs/\u00fc %"), Path("runs/\u00f6 $"), Path(f"runs/{'x' * 200}"), Path(f"runs/{'x' * 201}")]
     names = set()
     for folder in folders:
         named = name_run(folder)
         names.add(artifact_name(folder, named.group, named.facts.get("preset"), named.name))
     assert len(names) == len(folders)
     assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-._") for name in names)
+    assert max(map(len, names)) < 128 - len("results-")
+    assert artifact_name(Path("t/a-seed0/stage2"), "table-4.4", "quick", "a/stage2") == "table-4.4-quick-a-stage2"

@@ -1,6 +1,7 @@
 """A run of W&B behind its guard: what it remembers, what it does not wait for, what it refuses; and its file."""
 
 import json
+import re
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -77,9 +78,12 @@ def test_a_large_checkpoint_is_left_out_and_that_is_said(tmp_path):
         log_model(SimpleNamespace(), tmp_path, "x", {}, 2.0)
 
 
-@pytest.mark.parametrize(("setting", "value"), [("shown", 0), ("most_megabytes", -1.0)])
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("shown", 0), ("most_megabytes", -1.0), ("project", "a/b"), ("project", ""), ("project", "?")],
+)
 def test_settings_that_make_no_sense(setting, value):
-    with pytest.raises(ValueError, match=rf"init_args.{setting} is {value}; give"):
+    with pytest.raises(ValueError, match=rf"init_args.{setting} is '?{re.escape(str(value))}'?; give"):
         WandbTracker(**{setting: value})
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import signal
+import socket
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from tests.callbacks.wandb_reader import Logged
-from tests.callbacks.wandb_runs import OVERLAY, ROOT
+from tests.callbacks.wandb_runs import KEY, OVERLAY, ROOT
 from tests.cli.conftest import pictures, runs, saboteur, server, spawn, start, tiny  # noqa: F401 - fixtures
 from tests.cli.test_distributed import end, pair  # noqa: F401 - a fixture
 
@@ -82,6 +83,22 @@ def test_a_server_that_does_not_answer_leaves_files(start, tiny, runs):  # noqa:
 
 
 @pytest.mark.slow
+def test_a_server_that_takes_all_and_says_nothing_is_given_up(start, tiny, runs):  # noqa: F811
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        words = tiny("fit", *OVERLAY, "--trainer.logger.init_args.offline", "false", "--trainer.max_epochs", 1)
+        process = start(words, WANDB_BASE_URL=address, WANDB_API_KEY=KEY)
+        process.join(280)
+    output = process.log.read_text()
+    assert process.exitcode == 0, output
+    assert "W&B cannot be reached" in output
+    assert Logged(runs / "run").epochs == rows(runs / "run")
+    files = [path for path in runs.rglob("*") if path.is_file()]
+    assert not [path for path in files if KEY.encode() in path.read_bytes()]
+    assert KEY not in output
+
+
+@pytest.mark.slow
 def test_of_two_processes_one_reports(pair, tiny, runs):  # noqa: F811
     processes = pair(tiny("fit", *OVERLAY, "--trainer.max_epochs", 2), "two processes of one node")
     assert end(processes, 250) == [0, 0], processes[0].log.read_text()
@@ -111,3 +128,26 @@ def test_a_service_that_hangs_is_not_waited_for(tiny, runs, sabotage):  # noqa: 
     for name in ("best", "last"):
         assert torch.load(runs / f"run/checkpoints/{name}.ckpt", weights_only=True)["state_dict"]
     assert Logged(runs / "run").epochs == rows(runs / "run")[:1], "what came before is there"
+
+
+def test_the_environment_may_turn_w_and_b_off(start, tiny, runs):  # noqa: F811
+    process = start(tiny("fit", *OVERLAY, "--trainer.max_epochs", 1), WANDB_MODE="disabled")
+    process.join(250)
+    assert process.exitcode == 0, process.log.read_text()
+    assert "W&B" not in process.log.read_text()
+    assert sorted(path.name for path in (runs / "run").iterdir()) == [
+        "checkpoints",
+        "config.yaml",
+        "metrics.csv",
+        "metrics.json",
+    ]
+
+
+def test_names_of_any_letters(spawn, tiny, runs):  # noqa: F811
+    name = "odd \u00fc'%#[x]{y}&$ <b>"
+    code, output = spawn(tiny("fit", *OVERLAY, "--trainer.max_epochs", 1, name=name), timeout=250)
+    assert code == 0, output
+    assert "W&B" not in output
+    logged = Logged(runs / name)
+    assert logged.starts[0].display_name == f"{name}-seed0"
+    assert {artifact.type for artifact in logged.artifacts} == {"model", "results"}
