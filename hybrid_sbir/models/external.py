@@ -194,6 +194,6 @@ def _check_options(
     if in_channels < 1:
         raise ValueError(f"in_channels is {in_channels}; an image has at least 1 (grey), most have 3 (colour)")
     if stem != "imagenet":
-        raise ValueError(f"stem is '{stem}', but {spec} has a stem of its own; leave it at imagenet")
+        raise ValueError(f"stem is '{stem}', but {spec} has a stem of its own; give stem: imagenet")
     if width != 1 or widths is not None or stem_width is not None:
-        raise ValueError(f"{spec} has the widths it has; leave width at 1, widths and stem_width out")
+        raise ValueError(f"{spec} has the widths it has; give width: 1, and leave widths and stem_width out")

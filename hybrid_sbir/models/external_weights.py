@@ -17,6 +17,8 @@ from torch import Tensor
 
 from hybrid_sbir.models.checkpoints import CheckpointError, State, read_state
 from hybrid_sbir.models.external import ExternalBackbone
+from hybrid_sbir.models.external_spec import ExternalSpec
+from hybrid_sbir.models.timm_backbone import timm_preparation
 from hybrid_sbir.models.weights import load_strictly
 
 _BODY, _HEAD = "backbone.", "head."
@@ -27,8 +29,11 @@ _RENAMED = (
     (re.compile(r"^(encoder\.layers\.\w+\.mlp)\.linear_1\."), r"\1.0."),
     (re.compile(r"^(encoder\.layers\.\w+\.mlp)\.linear_2\."), r"\1.3."),
 )
+Preparation = tuple[tuple[float, ...], tuple[float, ...]]  # mean and deviation of images, by channel
 _CONSTANTS = ("relative_position_index", "attn_mask", "relative_coords_table")
-_TRAINED_ON_HALVES = ("googlenet", "inception_v3")
+_TRAINED_ON_HALVES = ("googlenet", "inception_v3")  # torchvision's, ported from TensorFlow
+_IMAGENET: Preparation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_HALVES: Preparation = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 class Translated(NamedTuple):
@@ -74,8 +79,7 @@ def translate(backbone: ExternalBackbone, state: Mapping[str, Tensor], source: s
     head = _head(backbone, theirs)
     if rest := sorted(heads - {n for n in heads if head and n.startswith(f"{backbone.classifiers[0]}.")}):
         notes.append(f"left out the library's classifier {_listed(rest)}")
-    if backbone.spec.model in _TRAINED_ON_HALVES and backbone.spec.library == "torchvision":
-        notes.append("torchvision's own weights of it were trained on images of mean 0.5 and deviation 0.5")
+    notes += _preparation(backbone.spec)
     return Translated(taken | head, tuple(dict.fromkeys(notes)))
 
 
@@ -97,6 +101,17 @@ def load_library_weights(backbone: ExternalBackbone, path: str | Path) -> str:
     own = {name.removeprefix(_BODY): value for name, value in state.items() if name.startswith(_BODY)}
     load_strictly(backbone, own)
     return "; ".join([f"{backbone.spec} from {path}: loaded {len(own)} tensors", *notes])
+
+
+def _preparation(spec: ExternalSpec) -> list[str]:
+    """Say what the library's own weights expect of images, where it is not ImageNet's mean and deviation."""
+    expected: Preparation = _HALVES if spec.model in _TRAINED_ON_HALVES else _IMAGENET
+    if spec.library == "timm":
+        expected = timm_preparation(spec.model) or _IMAGENET
+    if expected == _IMAGENET:
+        return []
+    mean, deviation = (", ".join(f"{each:g}" for each in part) for part in expected)
+    return [f"{spec.library}'s own weights of it were trained on images of mean {mean} and deviation {deviation}"]
 
 
 def _renamed(name: str) -> str:

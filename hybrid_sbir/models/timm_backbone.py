@@ -50,6 +50,12 @@ def timm_models() -> list[str]:
     return _timm().list_models()
 
 
+def timm_preparation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Return the mean and deviation of the images that timm's weights of a model were trained on, where it says so."""
+    about = _timm().get_pretrained_cfg(name)
+    return None if about is None else (tuple(about.mean), tuple(about.std))
+
+
 def build_timm(name: str, in_channels: int, img_size: int | None) -> nn.Module:
     """Build a model of timm without its classifier, with random weights; nothing is fetched.
 

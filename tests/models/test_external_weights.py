@@ -88,3 +88,24 @@ def test_damage_changes_nothing_and_is_said(damage, theirs, tmp_path):
     with pytest.raises(CheckpointError, match=words):
         load_library_weights(backbone, path)
     assert not moved(backbone, before)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "googlenet",
+            "torchvision's own weights of it were trained on images of mean 0.5, 0.5, 0.5 and deviation 0.5,",
+        ),
+        ("timm:test_vit", "timm's own weights of it were trained on images of mean 0.5, 0.5, 0.5"),
+        (NAME, ""),
+        ("timm:resnet10t", ""),
+    ],
+)
+def test_images_that_weights_expect_otherwise_than_imagenets_are_said(name, said, tmp_path):
+    backbone = create_backbone(name)
+    library, _, model = str(backbone.spec).partition(":")
+    made = timm.create_model(model) if library == "timm" else zoo.get_model(model, weights=None)
+    torch.save(made.state_dict(), tmp_path / "weights.pth")
+    notes = load_library_weights(backbone, tmp_path / "weights.pth")
+    assert said in notes if said else "were trained on images" not in notes
