@@ -29,7 +29,7 @@ ROOMS = {
     "dashboards": {"durable"},
     "retrieval": set(),
     "tasks": {"batch", "losses", "metrics", "models", "checkpoint_io", "retrieval"},
-    "encoding": {"models", "data", "durable", "checkpoint_io", "retrieval", "tasks"},  # tasks: whose checkpoints it reads
+    "encoding": {"ops", "models", "data", "durable", "checkpoint_io", "retrieval", "tasks"},  # tasks: its checkpoints
     "attention": {"models", "data", "durable", "encoding"},
     "search": {"attention", "data", "durable", "encoding", "folder_lock", "metrics", "retrieval"},
     "serving": {"attention", "data", "durable", "encoding", "search"},

@@ -52,8 +52,14 @@ class _WindowLogits(torch.autograd.Function):
         return grad_q.flatten(1, 2).to(query.dtype), grad_key.to(key.dtype), None, None
 
 
+def _gathered_logits(query: Tensor, key: Tensor, heads: int, kernel_size: int) -> Tensor:
+    """The same in one product of all gathered keys: a graph of few nodes, for exporters."""
+    near = _by_head(ops.windows(key, kernel_size=kernel_size, padding_mode="zeros"), heads)
+    return (_by_head(query.flatten(2), heads).unsqueeze(3) * near).sum(1)
+
+
 def _by_head(x: Tensor, heads: int) -> Tensor:
-    """(N, C, H, W) -> (N, D, G, H, W), a view."""
+    """(N, C, ...) -> (N, D, G, ...), a view."""
     return x.unflatten(1, (-1, heads))
 
 

@@ -12,7 +12,7 @@ from hybrid_sbir.ops.functional import (
     subtraction,
     windows,
 )
-from hybrid_sbir.ops.standard import standard_functions
+from hybrid_sbir.ops.standard import standard_functions, standard_functions_chosen
 from hybrid_sbir.ops.window import Window
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "patch_relation",
     "softmax_aggregation",
     "standard_functions",
+    "standard_functions_chosen",
     "subtraction",
     "using",
     "windows",

@@ -35,6 +35,11 @@ def standard_functions() -> Iterator[None]:
         _blocks.pop()
 
 
+def standard_functions_chosen() -> bool:
+    """Whether such a block is open, for modules that have a way of their own to be traced."""
+    return bool(_blocks)
+
+
 def chosen(operator: str) -> Callable[..., Any] | None:
     """Return an operator's standard function inside such a block; None outside."""
     return _FUNCTIONS[operator] if _blocks else None
