@@ -11,7 +11,7 @@ from hybrid_sbir.results.regime import remark_on_cuts
 NOT_RUN, NO_SCORE, PUBLISHED = "not run", "no score yet", "published"
 USES_CATALOGUE = "Headings with an asterisk: uses the catalogue, so that a photo's place depends on the other photos."
 _SPREAD = "Percent; mean ± standard deviation over n seeds."
-_INTERVAL = "[low, high]: 95 % bootstrap interval of the mean, the test's classes drawn again."
+_INTERVAL = "[low, high]: 95 % bootstrap interval of the mean, the evaluated classes drawn again."
 _BOLD = "Bold: the best of the rows that may be compared."
 
 
