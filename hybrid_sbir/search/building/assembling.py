@@ -77,7 +77,7 @@ def assemble(job: Job, queries: stores.Queries | None = None) -> Outcome:
     for role in ("photos", "skipped"):
         files[role] = store_written(job.out, role, ".jsonl", partial(_move, job.side / role))
     outcome.skipped_file = files["skipped"].name
-    kept = _kept_store(job, outcome)
+    kept = _kept_store(job, outcome, queries)
     built = kept or stores.build(job.store, vectors, job.out, queries=queries, ids=_ids(job, files["photos"]))
     files |= built.files
     if "vectors" not in files:  # a store elsewhere; without them every update would embed all photos again
@@ -122,9 +122,11 @@ def _write_side(job: Job) -> Outcome:
     return outcome
 
 
-def _kept_store(job: Job, outcome: Outcome) -> stores.Built | None:
+def _kept_store(job: Job, outcome: Outcome, queries: stores.Queries | None) -> stores.Built | None:
     """The store of the index before, where nothing that it holds has changed: a large one takes long to make."""
     old = job.old
+    if old and queries and old.store.get("recall", {"of": queries.origin})["of"] != queries.origin:
+        return None
     if old is None or not outcome.as_before or outcome.photos != old.photos or old.built != job.built():
         return None
     files = {role: stored for role, stored in old.files.items() if role not in _OWN_ROLES}

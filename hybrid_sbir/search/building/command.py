@@ -7,6 +7,7 @@ from hybrid_sbir.folder_lock import lock, unlock
 from hybrid_sbir.search.building.assembling import Outcome, assemble
 from hybrid_sbir.search.building.job import Job, make_job
 from hybrid_sbir.search.building.plan import Plan, read_plan
+from hybrid_sbir.search.building.recall_sketches import sketch_queries
 from hybrid_sbir.search.building.stopping import ending_on_signals
 
 
@@ -16,6 +17,7 @@ def index(
     model: Path | None = None,
     photos: Path | None = None,
     store: str | None = None,
+    recall_sketches: Path | None = None,
     scales: list[float] | None = None,
     mirror: bool | None = None,
     batch_size: int | None = None,
@@ -37,6 +39,8 @@ def index(
         model: a run's folder, its checkpoint, or a published .safetensors; an index has its own.
         photos: a folder, a zip, or a text file with a path a line; without it those of the index.
         store: how it is searched: auto (by the number of photos), exact, an approximate kind, milvus://...
+        recall_sketches: a folder of sketches that the recall of an approximate store is measured with; without it
+            made-up queries, which promise too much.
         scales: factors on a photo's side, whose descriptors are averaged; 1 if not given.
         mirror: whether mirror images are averaged too; false if not given.
         batch_size: photos embedded at once; 64 if not given.
@@ -64,9 +68,10 @@ def index(
             elsewhere="give --out a folder that you can write to",
         )
         try:
+            queries = sketch_queries(recall_sketches, job.encoder) if recall_sketches else None
             seconds = _embed(job, accelerator, devices, num_nodes, workers)
             plan = read_plan(job)
-            return _lines(job, plan, assemble(job), seconds)
+            return _lines(job, plan, assemble(job, queries), seconds)
         finally:
             unlock(held)
 
