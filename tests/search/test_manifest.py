@@ -116,7 +116,7 @@ def test_a_mutated_index_is_refused_or_finds_the_same(good, tmp_path_factory, da
         ("source", lambda m: m.update(source={"kind": "folder"})),
         ("views is", lambda m: m.update(views=[])),
         ("another", lambda m: m.update(another=1)),
-        ("vectors", lambda m: m.update(photos=4)),
+        ("5 photos|5, 8", lambda m: m.update(photos=4)),
     ],
 )
 def test_a_forged_manifest_is_refused_in_words(index, words, change):

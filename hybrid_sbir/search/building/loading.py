@@ -5,6 +5,7 @@ Shapes: B batch size, N photos of a batch that could be decoded, S side of what 
 
 import hashlib
 import signal
+import sys
 import warnings
 from typing import NamedTuple
 
@@ -82,9 +83,13 @@ class PhotoBatches(Dataset[PhotoBatch]):
 
 
 def quiet_worker(number: int) -> None:
-    """Leave signals to the process that started this one: Ctrl-C reaches all of them."""
+    """Leave signals to the process that started this one, for Ctrl-C reaches all of them, and end with it in silence.
+
+    A thread that hands batches over would print that nobody takes them any more; errors of reading take another way.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.excepthook = lambda *_: None
 
 
 def _shown(image: Image.Image, channels: int) -> Image.Image:
