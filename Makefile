@@ -73,6 +73,19 @@ demo: $(DEMO_MODELS:%=$(DEMO)/%/.done) $(DEMO)/stage3/.done  ## train on the emb
 	$(RUN) gallery $(DEMO_MODELS:%=$(DEMO)/%) --out $(DEMO)/predictions.html --title 'Embedded sketches'
 	$(RUN) gallery $(DEMO)/stage2 $(DEMO)/stage3 --out $(DEMO)/retrieval.html --title 'Photos found for embedded sketches'
 	@echo "Pages: $(DEMO)/predictions.html (classes of test sketches), $(DEMO)/retrieval.html (test sketches and the photos found for them)"
+	$(MAKE) --no-print-directory $(DEMO)/index/manifest.json
+	@echo "Draw a sketch and find photos: $(RUN) serve --index $(DEMO)/index (or: make serve-demo)"
+
+# What is searched there: photos that no stage has seen.
+.PHONY: serve-demo
+PORT ?= 8000
+serve-demo: $(DEMO)/index/manifest.json  ## draw a sketch in the browser and find the demo's photos (PORT)
+	$(RUN) serve --index $(DEMO)/index --port $(PORT) --browser true
+
+$(DEMO)/index/manifest.json: $(DEMO)/stage3/.done
+	rm -rf $(@D) $(DEMO)/photos_catalogue
+	$(RUN) data draw --out $(DEMO)/photos_catalogue --per_class 12 --size 160
+	$(RUN) index --model $(DEMO)/stage3 --photos $(DEMO)/photos_catalogue --out $(@D)
 
 $(DEMO_MODELS:%=$(DEMO)/%/.done): $(DEMO)/%/.done: | setup
 	$(RUN) fit $(DEMO_CONFIG) --model.init_args.backbone $* --name $* --ckpt_path last

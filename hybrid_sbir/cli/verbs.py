@@ -122,6 +122,9 @@ VERBS = {
     "data download": Verb(
         "fetch an official archive, with resume and checksum", "hybrid_sbir.data.downloads.download:download"
     ),
+    "data draw": Verb(
+        "draw photos or sketches of the embedded set into a folder", "hybrid_sbir.data.embedded.command:draw"
+    ),
     "models": Verb("list the backbones with their parameters and MACs", "hybrid_sbir.complexity:models"),
     "bench": Verb("say which attention runs on each device and why, and time it", "hybrid_sbir.bench.overview:bench"),
     "bench ops": Verb(
