@@ -5,6 +5,8 @@ import logging
 import os
 import socket
 import sys
+import threading
+import webbrowser
 from pathlib import Path
 
 from hybrid_sbir.serving.access import TOKEN_VARIABLE, read_token
@@ -21,6 +23,7 @@ def serve(
     hosts: list[str] | None = None,
     device: str = "cpu",
     threads: int | None = None,
+    browser: bool = False,
 ) -> None:
     """Serve an index: a page to draw on, and the HTTP interface.
 
@@ -31,6 +34,7 @@ def serve(
         token_file: a file with the token that requests must carry; without it HYBRID_SBIR_TOKEN, if that is set.
         hosts: names under which the server may be asked for, besides the local ones; needed behind a proxy.
         device: where the model runs.
+        browser: whether to open the page in this machine's browser, if it has a screen.
         threads: of the model on a CPU; by default the machine's cores, at most four.
     """
     try:
@@ -55,7 +59,15 @@ def serve(
         names = {*_LOCAL, *map(str.lower, hosts or [])} if local or hosts else set()
         threads = threads or min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
         said = f"{len(search.photos):,} photos; draw at {address(listening)} (stop: Ctrl+C)"
-        server_of(index, search, access=Access(token), hosts=names, threads=threads, announcement=said).run([listening])
+        server_of(
+            index,
+            search,
+            access=Access(token),
+            hosts=names,
+            threads=threads,
+            announcement=said,
+            ready=lambda: _show(address(listening)) if browser else None,
+        ).run([listening])
     finally:
         listening.close()
 
@@ -66,6 +78,12 @@ def _log_to_stderr() -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.INFO)
+
+
+def _show(url: str) -> None:
+    """Open a browser where there is a screen; without one a text browser would take the terminal."""
+    if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
 def _is_local(host: str) -> bool:

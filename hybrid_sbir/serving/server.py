@@ -1,7 +1,7 @@
 """The process that listens: started on a socket, ended by SIGTERM or SIGINT once what is in flight is answered."""
 
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import FrameType
 
@@ -20,15 +20,19 @@ _KEEP_ALIVE = 30  # seconds that an unused connection stays open
 class Server(uvicorn.Server):
     """Uvicorn's, but a signal is an ordinary end: exit code 0."""
 
-    def __init__(self, config: uvicorn.Config, announcement: str = "") -> None:
+    def __init__(
+        self, config: uvicorn.Config, announcement: str = "", ready: Callable[[], object] | None = None
+    ) -> None:
         super().__init__(config)
-        self._announcement = announcement
+        self._announcement, self._ready = announcement, ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and print the announcement once requests are answered at once."""
         await super().startup(sockets)
         if self._announcement and self.started:
             print(self._announcement, flush=True)
+        if self._ready and self.started:
+            self._ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; a second signal does not wait for what is in flight."""
@@ -45,6 +49,7 @@ def server_of(
     threads: int = 1,
     limits: Limits | None = None,
     announcement: str = "",
+    ready: Callable[[], object] | None = None,
 ) -> Server:
     """Build a server, to be run on a listening socket.
 
@@ -56,6 +61,7 @@ def server_of(
         threads: of the model.
         limits: of requests and connections.
         announcement: what is printed once it answers.
+        ready: called then.
     """
     limits, meters = limits or Limits(), Meters()
     app = create_app(index, search, access=access, limits=limits, meters=meters, hosts=hosts, threads=threads)
@@ -72,7 +78,7 @@ def server_of(
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=int(limits.stop_seconds),
     )
-    return Server(config, announcement)
+    return Server(config, announcement, ready)
 
 
 def address(listening: socket.socket) -> str:
