@@ -35,7 +35,7 @@ from hybrid_sbir.search.stores.recall import measured
 SIZES = (10_000, 100_000, 1_000_000)
 KINDS = ("exact", "sq8", "hnsw", "hnsw_sq8", "ivf", "ivf_sq8", "milvus_lite")
 MILVUS = "milvus_lite"
-MILVUS_UP_TO = 100_000  # it is there to try the commands with
+MILVUS_UP_TO = 10_000  # it is there to try the commands with
 QUERIES = 512
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -214,3 +215,12 @@ def test_threads_are_given_back():
     with faiss_library.threads(before + 3):
         assert faiss.omp_get_max_threads() == before + 3
     assert faiss.omp_get_max_threads() == before
+
+
+def test_several_threads_may_search_at_once(built):
+    store, exact = opened(built), stores.ExactStore(PHOTOS)
+    for each in (store, exact):
+        alone = [each.search(query[None], 10)[1].tolist() for query in SKETCHES]
+        with ThreadPoolExecutor(4) as pool:
+            together = [pool.submit(each.search, query[None], 10) for query in SKETCHES]
+        assert [done.result()[1].tolist() for done in together] == alone
