@@ -125,6 +125,8 @@ def _write_side(job: Job) -> Outcome:
 def _kept_store(job: Job, outcome: Outcome, queries: stores.Queries | None) -> stores.Built | None:
     """The store of the index before, where nothing that it holds has changed: a large one takes long to make."""
     old = job.old
+    if stores.is_address(job.store):  # what is kept elsewhere may be gone; putting nothing new there is quick
+        return None
     if old and queries and old.store.get("recall", {"of": queries.origin})["of"] != queries.origin:
         return None
     if old is None or not outcome.as_before or outcome.photos != old.photos or old.built != job.built():

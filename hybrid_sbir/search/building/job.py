@@ -11,7 +11,7 @@ import torch
 
 from hybrid_sbir.encoding import Encoder, load_encoder
 from hybrid_sbir.search.catalogue import Catalogue, open_catalogue
-from hybrid_sbir.search.manifest import MANIFEST, STORED, Manifest, read_manifest, verified
+from hybrid_sbir.search.manifest import MANIFEST, STORED, IndexProblem, Manifest, read_manifest, verified
 
 MAX_BYTES = 64 << 20
 MAX_PIXELS = 50_000_000
@@ -117,12 +117,14 @@ def make_job(
         raise ValueError(f"--model is missing: {out} holds no index yet; give a run's folder or a .safetensors")
     if photos is None and old is None:
         raise ValueError(f"--photos is missing: {out} holds no index yet; give a folder, a list or a zip")
-    encoder = load_encoder(
-        verified(out, old.files["model"]) if model is None and old is not None else Path(model or "")
-    )
+    own = verified(out, old.files["model"]) if model is None and old is not None else Path(model or "")
+    encoder = load_encoder(own, runtime="torch")
     catalogue = open_catalogue(old.source["path"] if photos is None and old is not None else Path(photos or ""))
     earlier = {} if old is None or overwrite else _earlier(old)
-    settings = Settings(**{name: value for name, value in {**earlier, **_told(given)}.items() if name != "store"})
+    try:
+        settings = Settings(**{name: value for name, value in {**earlier, **_told(given)}.items() if name != "store"})
+    except TypeError as problem:
+        raise IndexProblem(f"{out / MANIFEST} is damaged: its settings are none ({problem}); make it anew") from problem
     job = Job(
         out,
         encoder,
@@ -165,7 +167,9 @@ def _told(given: dict[str, Any]) -> dict[str, Any]:
 
 def _earlier(old: Manifest) -> dict[str, Any]:
     known = {name: old.built[name] for name in ("batch_size", "max_bytes", "max_pixels", "store") if name in old.built}
-    return known | {"scales": tuple(old.views.get("scales", (1.0,))), "mirror": bool(old.views.get("mirror", False))}
+    scales = old.views.get("scales", [1.0])
+    mirror = bool(old.views.get("mirror", False))
+    return known | {"scales": tuple(scales) if isinstance(scales, list) else (), "mirror": mirror}
 
 
 def _check_folder(out: Path, stands: bool) -> None:
