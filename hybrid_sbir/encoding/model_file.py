@@ -56,7 +56,18 @@ def model_file_bytes(
         "sha256": _digest(unique),
     }
     text = json.dumps(header, sort_keys=True)
-    return save(unique, {"format": FORMAT, "header": text, "seal": hashlib.sha256(text.encode()).hexdigest()})
+    return _labelled(
+        save(unique), {"format": FORMAT, "header": text, "seal": hashlib.sha256(text.encode()).hexdigest()}
+    )
+
+
+def _labelled(content: bytes, metadata: Mapping[str, str]) -> bytes:
+    """Add metadata to a .safetensors, in the order of its names; the library's own order changes from call to call."""
+    length = int.from_bytes(content[:8], "little")
+    entries = {"__metadata__": dict(metadata), **json.loads(content[8 : 8 + length])}
+    text = json.dumps(entries, sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the tensors begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
 
 def weights_digest(model: nn.Module) -> str:
