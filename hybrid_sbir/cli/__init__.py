@@ -1,6 +1,8 @@
 """The command line: one entry point, its verbs imported only when called, errors in one line."""
 
 import os
+import select
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -41,10 +43,23 @@ def _run(name: str, verb: Verb, rest: list[str]) -> None:
 
     try:
         verb.run(name, rest)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        _leave_reader(f"hybrid-sbir {name}", error)
     except ArgumentError as error:
         _fail(f"hybrid-sbir {name}", error, code=2, hint=f" (options: hybrid-sbir {name} --help)")
     except (ValueError, OSError, FloatingPointError) as error:
         _fail(f"hybrid-sbir {name}", error, code=1, hint=f" (traceback: {TRACEBACK}=1)")
+
+
+def _leave_reader(program: str, error: BrokenPipeError) -> NoReturn:
+    """Leave as ``SIGPIPE`` makes other tools leave where what read our lines has seen enough: ``| head``."""
+    reader = select.poll()
+    reader.register(sys.stdout.fileno(), 0)
+    if not reader.poll(0):
+        _fail(program, error, code=1)  # another pipe is broken, of a loading process say
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
+    raise SystemExit(128 + signal.SIGPIPE) from error
 
 
 def _fail(program: str, error: Exception, code: int, hint: str = "") -> NoReturn:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from inspect import signature
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -81,7 +81,7 @@ def _switched(arguments: list[str], function: Callable[..., Any]) -> list[str]:
     """Complete ``--mirror`` to ``--mirror true``: an option that is true or false may stand alone."""
     switches = {f"--{name}" for name, p in signature(function).parameters.items() if p.annotation is bool}
     words: list[str] = []
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, following in zip_longest(arguments, arguments[1:], fillvalue=""):
         words += [word, "true"] if word in switches and following.lower() not in _YES_OR_NO else [word]
     return words
 

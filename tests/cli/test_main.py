@@ -1,5 +1,6 @@
 """The top level: help without waiting, verbs, and errors of a line."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -50,13 +51,23 @@ def test_an_unknown_verb_names_the_nearest(words, expected, capsys):
 def test_a_family_of_verbs_lists_its_members(words, capsys):
     with pytest.raises(SystemExit):
         main(words)
-    assert "'data' is one of: data prepare, data download (each has --help)" in capsys.readouterr().err
+    assert "'data' is one of: data prepare, data download, data draw (each has --help)" in capsys.readouterr().err
 
 
 def test_models_lists_backbones(capsys):
     main(["models", "--pattern", "hib_patch_2*"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["hib_patch_2_2", "hib_patch_2_2_nl"]
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    child = subprocess.Popen(
+        [sys.executable, "-m", "hybrid_sbir", "models"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    child.stdout.close()  # as `| head -0` does, before anything is printed
+    words = child.stderr.read().decode()
+    assert child.wait() == 128 + signal.SIGPIPE
+    assert not words
 
 
 def test_a_verb_of_several_runs_takes_them_as_words(tmp_path, capsys):
