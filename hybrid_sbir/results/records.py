@@ -173,6 +173,7 @@ def _record(folder: Path, record: Any) -> RunRecord:
     # What these are taken from is checked here, not when a table asks.
     _ = read.versions, read.device, read.way, mapping(mapping(config, "data"), "init_args")
     _ = [mapping(mapping(record, section), "data") for section in ("validate", "test")]
+    _ = [mapping(read.origin, part) for part in ("config", "data", "device")]
     return read
 
 
