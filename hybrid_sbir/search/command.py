@@ -131,10 +131,16 @@ def _write_page(
     )
     text, missing = page("Photos found", about, several, opened.photo_bytes)
     lines = _write(out, text, answers)
-    return [*lines, *([f"{missing} photos cannot be read any more: make the index again"] if missing else [])]
+    gone = f"{_counted(missing, 'photo')} on it cannot be read any more: bring the index up to date"
+    return [*lines, *([gone] if missing else [])]
 
 
 def _write(out: Path, text: str, answers: Sequence[Answer]) -> list[str]:
     out.parent.mkdir(parents=True, exist_ok=True)
     write_durably(out, text.encode("utf-8", "backslashreplace"))
-    return [f"wrote {out}: {len(answers)} sketches, {sum(len(answer.hits) for answer in answers)} photos"]
+    photos = sum(len(answer.hits) for answer in answers)
+    return [f"wrote {out}: {_counted(len(answers), 'query', 'queries')}, {_counted(photos, 'photo')}"]
+
+
+def _counted(number: int, one: str, several: str = "") -> str:
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"

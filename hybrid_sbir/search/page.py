@@ -58,7 +58,7 @@ def page(title: str, about: str, queries: Sequence[Shown], read: Callable[[str, 
         except (OSError, ValueError):  # it was moved or changed since the index was made
             missing += 1
     cards = "\n".join(_card(query, pictures) for query in queries)
-    said = f" {missing} of the photos cannot be read any more; the index should be made again." if missing else ""
+    said = f" Photos that cannot be read any more: {missing}; the index is out of date." if missing else ""
     return PAGE.format(title=_text(title), style=STYLE, about=_text(about + said), queries=cards), missing
 
 
@@ -77,6 +77,7 @@ def thumbnail(content: bytes, name: str) -> str:
 
 def _card(query: Shown, pictures: dict[str, str]) -> str:
     name = _text(query.answer.sketch)
+    short = _text(query.answer.sketch.rpartition("/")[2])
     buffer = BytesIO()
     Image.fromarray(query.seen).save(buffer, "PNG", optimize=True)
     seen = f'<img class="seen" src="{_address(buffer.getvalue(), "png")}" alt="the sketch {name} as the model sees it">'
@@ -88,7 +89,7 @@ def _card(query: Shown, pictures: dict[str, str]) -> str:
         attention = (
             f'<details open><summary>What the sketch looks at</summary><div class="scroll">{picture}</div></details>'
         )
-    return f'<article><div class="query">{seen}<h2>{name}</h2></div><div>{photos}{attention}</div></article>'
+    return f'<article><div class="query">{seen}<h2 title="{name}">{short}</h2></div><div>{photos}{attention}</div></article>'
 
 
 def _photo(hit: Hit, pictures: dict[str, str]) -> str:
