@@ -89,7 +89,8 @@ def _card(query: Shown, pictures: dict[str, str]) -> str:
         attention = (
             f'<details open><summary>What the sketch looks at</summary><div class="scroll">{picture}</div></details>'
         )
-    return f'<article><div class="query">{seen}<h2 title="{name}">{short}</h2></div><div>{photos}{attention}</div></article>'
+    heading = f'<div class="query">{seen}<h2 title="{name}">{short}</h2></div>'
+    return f"<article>{heading}<div>{photos}{attention}</div></article>"
 
 
 def _photo(hit: Hit, pictures: dict[str, str]) -> str:

@@ -19,7 +19,7 @@ from hybrid_sbir.search.svg import svg_strokes
 from hybrid_sbir.search.transparent import ink_of
 
 Sketch = Image.Image | str | PathLike[str] | bytes | np.ndarray | Sequence[Any] | Mapping[str, Any]
-PEN: dict[str, float] = {"size": 256, "stroke_width": 0.02, "padding": 0.04}
+PEN: dict[str, float] = {"size": 256, "stroke_width": 0.006, "padding": 0.16}
 """How strokes are drawn for a model that was trained on images; experiments/search/pen.md has what was measured."""
 MAX_FILE = 32 << 20
 MAX_PIXELS = 25_000_000

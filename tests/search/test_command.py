@@ -55,21 +55,11 @@ def test_a_table_of_several_sketches(run, sketches, small_index):
 
 
 def test_sketches_may_stand_behind_the_options(small_index, sketches, capsys):
-    main(["search", "--index", str(small_index), "--mirror", "--scales", "1", "0.5", "--k", "2", *map(str, sketches[:2])][:-2]
-         + ["--threshold", "-1", *map(str, sketches[:2])])  # fmt: skip
+    names = list(map(str, sketches[:2]))
+    index = ["--index", str(small_index)]
+    main(["search", *index, "--mirror", "--scales", "1", "0.5", "--k", "2", "--threshold", "-1", *names])
     behind = capsys.readouterr().out
-    main(
-        [
-            "search",
-            *map(str, sketches[:2]),
-            "--index",
-            str(small_index),
-            "--mirror",
-            "true",
-            "--scales=[1,0.5]",
-            "--k=2",
-        ]
-    )
+    main(["search", *names, *index, "--mirror", "true", "--scales=[1,0.5]", "--k=2"])
     assert behind == capsys.readouterr().out
 
 

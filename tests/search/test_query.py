@@ -25,6 +25,10 @@ def encoded(image, kind="PNG", **options):
     return buffer.getvalue()
 
 
+def as_webp(image):
+    return encoded(image, "WEBP", lossless=True)
+
+
 @pytest.fixture
 def store(tmp_path):
     """A drawing as prepared QuickDraw data holds it."""
@@ -76,10 +80,9 @@ def test_a_real_drawing_of_quickdraw_is_drawn_as_its_store_draws_it(shared, tmp_
 
 
 def test_strokes_for_a_model_of_images_are_drawn_with_the_pen_that_was_measured():
-    assert np.array_equal(
-        pixels(DRAWING),
-        rasterize([np.array(s) for s in DRAWING], int(PEN["size"]), PEN["stroke_width"], PEN["padding"]),
-    )
+    strokes = [np.array(stroke) for stroke in DRAWING]
+    drawn = rasterize(strokes, int(PEN["size"]), PEN["stroke_width"], PEN["padding"])
+    assert np.array_equal(pixels(DRAWING), drawn)
 
 
 def test_an_svg_of_the_same_lines_is_the_same_image():
@@ -112,9 +115,7 @@ def test_white_on_black_is_turned_round():
 
 
 @pytest.mark.parametrize("ink", [0, 255], ids=["black ink", "white ink"])
-@pytest.mark.parametrize(
-    "given", [lambda image: image, encoded, np.asarray, lambda i: encoded(i, "WEBP", lossless=True)]
-)
+@pytest.mark.parametrize("given", [lambda image: image, encoded, np.asarray, as_webp])
 def test_on_a_transparent_ground_ink_of_any_colour_is_seen(ink, given):
     image = Image.new("LA", (64, 64), (ink, 0))
     image.paste((ink, 255), mask=Image.eval(circle(), lambda level: 255 - level))

@@ -147,8 +147,8 @@ def test_many_threads_find_what_one_finds(search):
     with ThreadPoolExecutor(8) as pool:
         for _ in range(3):
             fresh = SketchSearch.load(search._given[0])
-            found = list(pool.map(lambda sketch: fresh.search(sketch, 3, rerank=True, expand=2), sketches))
-            assert found == expected
+            found = [pool.submit(fresh.search, sketch, 3, rerank=True, expand=2) for sketch in sketches]
+            assert [each.result() for each in found] == expected
 
 
 def test_refresh_takes_up_a_changed_index(photo_folder, small_index, tmp_path):

@@ -51,8 +51,9 @@ def test_straight_shapes_are_their_corners(inner, expected):
 
 
 def test_the_view_box_scales_and_shifts():
-    content = b'<svg viewBox="10 10 20 20" width="200" height="200"><line x1="10" y1="10" x2="30" y2="20" stroke="red"/></svg>'
-    np.testing.assert_allclose(svg_strokes(content)[0], [[0, 200], [0, 100]], atol=1e-6)
+    line = b'<line x1="10" y1="10" x2="30" y2="20" stroke="red"/>'
+    content = b'<svg viewBox="10 10 20 20" width="200" height="200">%b</svg>'
+    np.testing.assert_allclose(svg_strokes(content % line)[0], [[0, 200], [0, 100]], atol=1e-6)
 
 
 CURVES = {
