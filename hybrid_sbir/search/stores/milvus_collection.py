@@ -12,6 +12,8 @@ from hybrid_sbir.search.stores.milvus_address import TOKEN, Address
 
 BATCH = 1000  # rows a call: half a megabyte at 128 numbers
 MOST = 16_384  # results a call, a limit of Milvus (Milvus docs, "Limits": topk)
+_KEYS = 1 << 16  # found in one call
+_NUMBERS = 1 << 20  # read in one call: 4 MiB, far below a message's limit
 _PHOTO = 4096  # bytes of a photo's id that are kept beside its vector, for other clients
 _OWNER = "hybrid_sbir.index"
 _ABOUT = "vectors of photos, written by hybrid-sbir for the index"
@@ -122,25 +124,36 @@ class Collection:
             with self._words("written"):
                 self._client.delete(self._name, ids=list(keys[start : start + BATCH]), timeout=self._timeout)
 
-    def near(self, queries: np.ndarray, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return keys (C,) and vectors (C, E) near each query (Q, E), at most ``count``."""
-        with self._words("searched"):
-            answer = self._client.search(
-                self._name,
-                data=list(queries),
-                limit=count,
-                output_fields=["vector"],
-                timeout=self._timeout,
-                anns_field="vector",
-            )
-        size = queries.shape[1]
-        return [
-            (
-                np.array([hit["key"] for hit in hits], np.int64),
-                np.array([hit["entity"]["vector"] for hit in hits], np.float32).reshape(-1, size),
-            )
-            for hits in answer
-        ]
+    def near(self, queries: np.ndarray, count: int) -> list[np.ndarray]:
+        """Return keys (C,) near each query (Q, E), nearest first, at most ``count``."""
+        step, found = max(1, _KEYS // count), []
+        for start in range(0, len(queries), step):
+            with self._words("searched"):
+                found += self._client.search(
+                    self._name,
+                    data=list(queries[start : start + step]),
+                    limit=count,
+                    timeout=self._timeout,
+                    anns_field="vector",
+                )
+        return [np.array([hit["key"] for hit in hits], np.int64) for hits in found]
+
+    def vectors(self, keys: np.ndarray, size: int) -> np.ndarray:
+        """Return the vectors (C, E) of keys (C,) in ascending order.
+
+        Raises:
+            KeyError: if it does not hold all of them any more.
+        """
+        step = max(1, min(BATCH, _NUMBERS // size))
+        found: dict[int, list[float]] = {}
+        for start in range(0, len(keys), step):
+            wanted = ", ".join(str(key) for key in keys[start : start + step].tolist())
+            with self._words("read"):
+                rows = self._client.query(
+                    self._name, filter=f"key in [{wanted}]", output_fields=["key", "vector"], timeout=self._timeout
+                )
+            found |= {row["key"]: row["vector"] for row in rows}
+        return np.array([found[key] for key in keys.tolist()], np.float32).reshape(-1, size)
 
     def close(self) -> None:
         """Let go of the server or the file."""
