@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from hybrid_sbir.encoding.byte_order import ordered
 from hybrid_sbir.encoding.model_file import model_file_bytes
 from hybrid_sbir.search import stores
 from hybrid_sbir.search.building.job import Job, versions
@@ -72,7 +71,7 @@ def assemble(job: Job, queries: stores.Queries | None = None) -> Outcome:
             f"{job.out} is as it was"
         )
     vectors = np.memmap(job.side / "vectors", np.float32, "r", shape=(outcome.photos, job.encoder.embedding_size))
-    content = ordered(model_file_bytes(job.encoder.model, job.encoder.preparation, job.encoder.about))
+    content = model_file_bytes(job.encoder.model, job.encoder.preparation, job.encoder.about)
     files = {"model": store_file(job.out, "model", ".safetensors", content)}
     for role in ("photos", "skipped"):
         files[role] = store_written(job.out, role, ".jsonl", partial(_move, job.side / role))
