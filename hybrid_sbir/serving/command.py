@@ -35,7 +35,7 @@ def serve(
         hosts: names under which the server may be asked for, besides the local ones; needed behind a proxy.
         device: where the model runs.
         browser: whether to open the page in this machine's browser, if it has a screen.
-        threads: of the model on a CPU; by default the machine's cores, at most four.
+        threads: of the model on a CPU; by default half the machine's cores, at most four: the others decode and answer.
     """
     try:
         from hybrid_sbir.serving.server import address, server_of
@@ -57,7 +57,7 @@ def serve(
     try:
         search = SketchSearch.load(index, device)
         names = {*_LOCAL, *map(str.lower, hosts or [])} if local or hosts else set()
-        threads = threads or min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+        threads = threads or max(1, min(4, (os.cpu_count() or 2) // 2))
         said = f"{len(search.photos):,} photos; draw at {address(listening)} (stop: Ctrl+C)"
         server_of(
             index,

@@ -1,6 +1,7 @@
 """Connections that are slow on purpose, or too many, are cut; uvicorn alone waits for a request's head for ever."""
 
 import asyncio
+import socket
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -19,6 +20,9 @@ def guarded_protocol(limits: Limits, meters: Meters) -> type[H11Protocol]:
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            # An answer goes out as head and body: held back, the body would wait 40 ms for the head's receipt. asyncio
+            # sees to it only where a socket was made for TCP by name.
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._surplus = len(self.connections) > limits.connections
             self._wait(limits.header_seconds, "slow_head")
 

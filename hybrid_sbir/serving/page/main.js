@@ -10,7 +10,8 @@ import { takeFiles, useKeys } from "/page/hands.js";
 
 const part = (id) => document.getElementById(id);
 const history = new History();
-const results = new Results(part("results"), new Viewer(part("viewer"), part));
+const viewer = new Viewer(part("viewer"), part);
+const results = new Results(part("results"), viewer);
 const options = () => ({ k: Number(part("count").value), mirror: part("mirror").checked });
 
 const asker = new Asker({
@@ -93,6 +94,7 @@ function explain() {
   part("looked").hidden = !wanted;
   if (!wanted) return explainer.forget();
   part("looked-caption").textContent = "Looking …";
+  part("looked-large").hidden = true;
   return explainer.now(history.now);
 }
 
@@ -100,7 +102,8 @@ function showLooked(blob) {
   const picture = part("looked-picture");
   if (picture.src) URL.revokeObjectURL(picture.src);
   picture.src = URL.createObjectURL(blob);
-  part("looked-caption").textContent = "Where the model looked: the warmer the colour, the more the lines there count.";
+  part("looked-large").hidden = false;
+  part("looked-caption").textContent = "Where the marked place looks, a row a block of attention: orange adds, blue takes away.";
 }
 
 async function greet() {
@@ -121,6 +124,7 @@ part("clear").addEventListener("click", () => history.clear());
 part("count").addEventListener("change", search);
 part("mirror").addEventListener("change", search);
 part("explain").addEventListener("change", explain);
+part("looked-large").addEventListener("click", () => viewer.show(part("looked-picture").src, "Where the model looked"));
 takeFiles(part, takePicture);
 useKeys(history, () => pad.drawing);
 showExamples(part("examples"), ({ name, strokes }) => {

@@ -80,6 +80,14 @@ export class Viewer {
     this.#dialog.showModal();
   }
 
+  /** Shows one picture by itself. */
+  show(url, name) {
+    this.#hits = [{ photo: url, id: name }];
+    this.#place = 0;
+    this.#show();
+    this.#dialog.showModal();
+  }
+
   #go(step) {
     this.#place = Math.min(Math.max(this.#place + step, 0), this.#hits.length - 1);
     this.#show();
@@ -90,7 +98,7 @@ export class Viewer {
     const picture = this.#part("viewer-picture");
     picture.src = hit.photo;
     picture.alt = hit.id;
-    this.#part("viewer-name").textContent = `${hit.rank}. ${hit.id} · score ${score(hit.score)}`;
+    this.#part("viewer-name").textContent = hit.rank ? `${hit.rank}. ${hit.id} · score ${score(hit.score)}` : hit.id;
     this.#part("viewer-back").disabled = this.#place === 0;
     this.#part("viewer-on").disabled = this.#place === this.#hits.length - 1;
   }
