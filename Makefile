@@ -68,12 +68,11 @@ demo_stage = --config experiments/base/$(1).yaml --config experiments/data/embed
   --config experiments/recipes/modern.yaml --config experiments/recipes/modern_$(1).yaml --config experiments/overlays/quick.yaml \
   --config experiments/recipes/demo.yaml --model.init_args.backbone $(DEMO_BACKBONE) --runs $(DEMO)
 
-demo: $(DEMO_MODELS:%=$(DEMO)/%/.done) $(DEMO)/stage3/.done  ## train on the embedded set: classify sketches, then find photos for them; draw pages
+demo: $(DEMO_MODELS:%=$(DEMO)/%/.done) $(DEMO)/stage3/.done $(DEMO)/index/manifest.json  ## train on the embedded set: classify sketches, then find photos for them; draw pages, index photos
 	$(RUN) report $(DEMO_MODELS:%=$(DEMO)/%) --out $(DEMO)/comparison.md
 	$(RUN) gallery $(DEMO_MODELS:%=$(DEMO)/%) --out $(DEMO)/predictions.html --title 'Embedded sketches'
 	$(RUN) gallery $(DEMO)/stage2 $(DEMO)/stage3 --out $(DEMO)/retrieval.html --title 'Photos found for embedded sketches'
 	@echo "Pages: $(DEMO)/predictions.html (classes of test sketches), $(DEMO)/retrieval.html (test sketches and the photos found for them)"
-	$(MAKE) --no-print-directory $(DEMO)/index/manifest.json
 	@echo "Draw a sketch and find photos: $(RUN) serve --index $(DEMO)/index (or: make serve-demo)"
 
 # What is searched there: photos that no stage has seen.

@@ -50,6 +50,14 @@ def test_the_demo_ends_with_two_stages_of_retrieval():
     assert re.findall(r" test --config demo/(\S+)/config.yaml", steps) == ["stage2", "stage3"]
 
 
+def test_the_demo_ends_with_an_index_to_draw_in():
+    steps = plan("demo", "VENV=nowhere")
+    found = re.search(r" index --model demo/stage3 --photos (\S+) --out (\S+)", steps)
+    assert f" data draw --out {found[1]} " in steps[: found.start()]
+    assert f"serve --index {found[2]} " in steps[found.end() :]
+    assert f" serve --index {found[2]} --port 8000" in plan("serve-demo", "VENV=nowhere")
+
+
 def test_an_archive_is_prepared_first(tmp_path):
     archive = tmp_path / "sketches_png.zip"
     archive.touch()
