@@ -207,7 +207,7 @@ def _of_files(folder: Path, trainer: Trainer, shown: int) -> Iterator[Finding]:
         (folder / "embeddings.npz", embeddings_finding) if ranked else (folder / "predictions.npz", predictions_finding)
     )
     if path.exists():
-        with np.load(path) as file:
+        with np.load(path, allow_pickle=False) as file:
             needed = [name for name in file.files if not name.endswith("_embedding")]
             yield read({name: file[name] for name in needed}, shown)
 

@@ -190,7 +190,7 @@ def _join(spill: Path, folder: Path) -> Iterator[Row]:
         stroke_offsets.append(np.zeros(1, np.int64))
         drawing_offsets.append(np.zeros(1, np.int64))
         for path in sorted(spill.iterdir(), key=lambda path: path.stem):
-            with np.load(path) as chosen:
+            with np.load(path, allow_pickle=False) as chosen:
                 keys, block, lengths, strokes = (chosen[name] for name in ("keys", "points", "lengths", "strokes"))
             path.unlink()
             last_stroke = stroke_offsets.rows - 1

@@ -24,7 +24,9 @@ class MappedArray:
             ValueError: if the file is damaged.
         """
         try:
-            return np.asarray(np.load(self.path, mmap_mode="r"))  # a plain view: slices of a memmap are slow to make
+            return np.asarray(
+                np.load(self.path, mmap_mode="r", allow_pickle=False)
+            )  # a plain view: slices of a memmap are slow
         except (ValueError, EOFError) as error:
             raise ValueError(f"{self.path} is damaged ({error}); make it again from its source") from error
 

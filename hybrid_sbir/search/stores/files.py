@@ -61,7 +61,8 @@ def open_array(folder: Path, manifest: Manifest, role: str) -> np.ndarray:
     if role not in manifest.files:
         raise IndexProblem(f"the manifest of {folder} names no file of {role}; make the index again")
     # mode c: nothing is written to the file, but torch takes it without a copy
-    return np.load(verified(folder, manifest.files[role]), mmap_mode="c" if manifest.photos else None)
+    path = verified(folder, manifest.files[role])
+    return np.load(path, mmap_mode="c" if manifest.photos else None, allow_pickle=False)
 
 
 def _write_npy(file: BinaryIO, array: np.ndarray) -> None:
