@@ -124,7 +124,7 @@ part("clear").addEventListener("click", () => history.clear());
 part("count").addEventListener("change", search);
 part("mirror").addEventListener("change", search);
 part("explain").addEventListener("change", explain);
-part("looked-large").addEventListener("click", () => viewer.show(part("looked-picture").src, "Where the model looked"));
+part("looked-large").addEventListener("click", () => viewer.show(part("looked-picture").src, "Where the model looks"));
 takeFiles(part, takePicture);
 useKeys(history, () => pad.drawing);
 showExamples(part("examples"), ({ name, strokes }) => {
