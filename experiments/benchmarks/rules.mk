@@ -11,3 +11,10 @@ SOAK ?= 0
 .PHONY: bench-serving
 bench-serving: | setup  ## answers a second and p50, p95, p99 of the server at 1, 4, 16, 64 clients, 100,000 photos (BASE, SOAK)
 	$(BIN)/python experiments/benchmarks/serving.py --base '$(BASE)' --soak $(SOAK)
+
+# Of bench-indexing: MODEL is a run's folder, PHOTOS one or more NAME=FOLDER.
+MODEL ?=
+PHOTOS ?=
+.PHONY: bench-indexing
+bench-indexing: | setup  ## photos a second of `hybrid-sbir index` beside its model alone on ready tensors (MODEL, PHOTOS)
+	$(BIN)/python experiments/benchmarks/indexing.py --model '$(MODEL)' --photos $(PHOTOS)
