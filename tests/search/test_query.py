@@ -137,7 +137,7 @@ def test_on_a_blank_sheet_nothing_is_drawn(sheet, given):
 
 
 def test_a_dot_is_a_drawing():
-    assert pixels([[[3], [4]]]).min() == 0
+    assert pixels([[[3], [4]]]).min() < 128
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """SVG drawings as strokes: where their lines go, what is left out, and what is refused."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -156,6 +158,27 @@ def test_uses_that_multiply_are_counted_and_not_expanded():
     layers = "".join(f'<g id="a{n}">' + f'<use href="#a{n - 1}"/>' * 10 + "</g>" for n in range(1, 30))
     with pytest.raises(SvgProblem, match="repeats it has"):
         strokes(f'<line id="a0" x2="1"/>{layers}')
+
+
+MANY = b'<path d="M1 1h1" stroke="red" class="a"/>' * 9000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'<path d="M0 0' + b"h1" * 900_000 + b'"/>',
+        b'<polyline points="' + b"1 " * 200_000 + b'"/>',
+        b'<g transform="' + b"rotate(1)" * 200 + b'">' + MANY + b"</g>",
+        b"<style>" + b".a{" * 2000 + b"</style>" + MANY,
+        b"<style>.a{" + b"fill:red;" * 900 + b"}</style>" + MANY,
+    ],
+    ids=["commands", "numbers", "transforms", "braces", "rules"],
+)
+def test_what_would_take_long_to_read_is_refused_at_once(content):
+    start = time.process_time()
+    with pytest.raises(SvgProblem, match=r"simplify|leave it out"):
+        svg_strokes(b"<svg>" + content + b"</svg>")
+    assert time.process_time() - start < 3
 
 
 def test_a_long_chain_of_uses_is_refused():
