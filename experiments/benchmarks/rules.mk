@@ -12,6 +12,10 @@ SOAK ?= 0
 bench-serving: | setup  ## answers a second and p50, p95, p99 of the server at 1, 4, 16, 64 clients, 100,000 photos (BASE, SOAK)
 	$(BIN)/python experiments/benchmarks/serving.py --base '$(BASE)' --soak $(SOAK)
 
+.PHONY: bench-encoding
+bench-encoding: | setup  ## embedding in torch beside onnxruntime, one sketch and 64, of trained models and at full width
+	$(BIN)/python experiments/benchmarks/encoding.py
+
 # Of bench-indexing: MODEL is a run's folder, PHOTOS one or more NAME=FOLDER.
 MODEL ?=
 PHOTOS ?=

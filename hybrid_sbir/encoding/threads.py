@@ -1,8 +1,8 @@
 """How many threads a few images are embedded with.
 
-One small image is a hundred short jobs, after each of which torch's threads wait for one another. On a quiet machine a
-second thread saves a quarter of the time; on a busy one each wait takes a time slice, and the whole five to ten times
-as long (experiments/benchmarks/encoding.json).
+One image is a hundred short jobs, after each of which torch's threads wait for one another. On a quiet machine a second
+thread saves up to half of the time; on a busy one each wait takes a time slice, and two threads took 5 to 20 times as
+long as one (experiments/benchmarks/encoding.json).
 
 Shapes: N images, C channels, H, W size.
 """
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-ONE_THREAD = 4 * 64 * 64
+ONE_THREAD = 224 * 224
 """Up to so many pixels, N * H * W, one thread works alone."""
 
 
