@@ -8,7 +8,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -174,6 +174,7 @@ class Engine:
             if not jobs:
                 continue
             start = time.perf_counter()
+            founds: Sequence[Found | Exception]
             try:
                 founds = await asyncio.get_running_loop().run_in_executor(self._modelling, self._batch, jobs)
             except Exception as problem:  # every one of them learns of it; the queue goes on

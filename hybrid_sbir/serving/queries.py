@@ -58,7 +58,7 @@ class Query:
     """A sketch and how it is searched."""
 
     sketch: Sketch
-    options: Options = field(default_factory=Options)
+    options: Options = field(default_factory=lambda: Options.model_validate({}))
 
 
 async def read_query(request: Request, limits: Limits) -> Query:

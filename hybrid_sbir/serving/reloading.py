@@ -40,7 +40,7 @@ class IndexWatch:
 
     async def _reload(self) -> None:
         try:
-            search = await asyncio.to_thread(SketchSearch.load, self._folder, self._engine.search.encoder.device)
+            search = await asyncio.to_thread(SketchSearch.load, self._folder, str(self._engine.search.encoder.device))
         except (ValueError, OSError) as problem:
             self.problem = str(problem)
             self._meters.reloads.labels("failed").inc()

@@ -19,7 +19,8 @@ def model(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     branches = TwoBranch("resnet26", 4, width=0.0625, stem="tiny", embedding_size=8)
-    sizes = {"sketch": Preparation("sketch_square_eval", 32, 3), "photo": Preparation("photo_eval", 32, 3)}
+    pen = {"size": 256, "stroke_width": 0.02, "padding": 0.04}  # of training on strokes
+    sizes = {"sketch": Preparation("sketch_square_eval", 32, 3, pen), "photo": Preparation("photo_eval", 32, 3)}
     write_model_file(path, branches, sizes)
     return path
 

@@ -53,7 +53,7 @@ def test_a_signal_ends_it_once_what_is_in_flight_is_answered(started, sent):
     process, url = started(HYBRID_SBIR_TOKEN="never-to-be-seen-in-a-log")
     statuses, stop = [], threading.Event()
 
-    def ask():
+    def ask() -> None:
         with httpx.Client(
             base_url=url, headers={"Authorization": "Bearer never-to-be-seen-in-a-log"}, trust_env=False
         ) as client:
@@ -62,8 +62,8 @@ def test_a_signal_ends_it_once_what_is_in_flight_is_answered(started, sent):
                     statuses.append(client.post("/search", json=DOT).status_code)
                 except httpx.ConnectError:
                     return  # it listens no more
-                except httpx.RemoteProtocolError as problem:
-                    statuses.append(str(problem))
+                except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                    statuses.append("closed")
 
     asking = [threading.Thread(target=ask) for _ in range(3)]
     for thread in asking:
@@ -76,9 +76,9 @@ def test_a_signal_ends_it_once_what_is_in_flight_is_answered(started, sent):
     for thread in asking:
         thread.join(10)
     said = process.stderr.read()
-    # Between two requests a kept connection may be closed; one that was taken is answered.
-    assert set(statuses) <= {200, "Server disconnected without sending a response."}
-    assert statuses.count("Server disconnected without sending a response.") <= 3
+    # Between two requests a kept connection may be closed, once each; a request that was taken is answered.
+    assert set(statuses) <= {200, "closed"}
+    assert statuses.count("closed") <= 2 * len(asking)
     assert "POST /search 200" in said
     assert "never-to-be-seen" not in said
     assert "Traceback" not in said
