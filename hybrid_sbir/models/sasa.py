@@ -118,7 +118,8 @@ class LocalAttention(nn.Module):
     def _logits(self, query: Tensor, key: Tensor) -> Tensor:
         """(N, C, H, W) both -> (N, G, K, P)."""
         query = query * (query.shape[1] // self.heads) ** -0.5
-        logits = _WindowLogits.apply(query, key, self.heads, self.kernel_size)
+        window_logits = _gathered_logits if ops.standard_functions_chosen() else _WindowLogits.apply
+        logits = window_logits(query, key, self.heads, self.kernel_size)
         logits = logits + self._positions(query).to(logits.dtype)
         outside = _outside(query.shape[-2], query.shape[-1], self.kernel_size, query.device)
         return logits.masked_fill(outside, _OUTSIDE)
