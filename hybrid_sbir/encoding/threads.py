@@ -1,8 +1,8 @@
 """How many threads a few images are embedded with.
 
 One image is a hundred short jobs, after each of which torch's threads wait for one another. On a quiet machine a second
-thread saves up to half of the time; on a busy one each wait takes a time slice, and two threads took 5 to 20 times as
-long as one (experiments/benchmarks/encoding.json).
+thread saves up to half of the time; on a busy one each wait takes a time slice, and two threads took 7 and 15 times
+as long as one (experiments/benchmarks/encoding.json).
 
 Shapes: N images, C channels, H, W size.
 """
