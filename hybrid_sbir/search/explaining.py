@@ -61,8 +61,5 @@ def middle_of_ink(pixels: np.ndarray) -> tuple[float, float]:
 
 
 def _copied(encoder: Encoder) -> nn.Module:
-    """A model of one's own to watch; others may search with the encoder's meanwhile."""
-    model = getattr(encoder, "model", None)
-    if not isinstance(model, nn.Module):
-        raise ValueError("an exported graph shows no attention; search an index that was made with the model itself")
-    return deepcopy(model)
+    """A model of one's own to watch: others may search with the encoder's meanwhile. Graphs have their weights in torch."""
+    return deepcopy(encoder.model)

@@ -40,6 +40,7 @@ class Opened:
         device: str = "cpu",
         exact: bool = False,
         effort: int | None = None,
+        onnx: Path | None = None,
         last: "Opened | None" = None,
     ) -> "Opened":
         """Open an index as it is now.
@@ -49,10 +50,12 @@ class Opened:
             device: where the model runs.
             exact: compare all photos, whatever the index was built for.
             effort: how hard an approximate store looks, instead of the manifest's.
+            onnx: a folder of the same model's graphs, which compute in its place.
             last: a state before; its model is kept where it is still the same.
 
         Raises:
             IndexProblem: if it is none, or a file of it is missing, cut short or altered.
+            ValueError: if the graphs are of another model than the index.
         """
 
         def opened(manifest: Manifest) -> Opened:
@@ -67,6 +70,22 @@ class Opened:
                 encoder = last.encoder
             else:
                 encoder = load_encoder(verified(folder, manifest.files["model"]), device)
+                encoder = encoder if onnx is None else _graphs(encoder, onnx)
             return cls(manifest, encoder, photos, store, Refining(store, vectors))
 
         return steadily(folder, opened)
+
+
+def _graphs(encoder: Encoder, folder: Path) -> Encoder:
+    """The graphs of an index's model; those of another one would find nothing and say so to nobody."""
+    from hybrid_sbir.encoding.model_file import weights_digest
+    from hybrid_sbir.encoding.onnx_encoder import OnnxEncoder
+
+    graphs = load_encoder(folder, runtime="onnx")
+    assert isinstance(graphs, OnnxEncoder)
+    if graphs.manifest.weights != weights_digest(encoder.model) or graphs.preparation != encoder.preparation:
+        raise ValueError(
+            f"the graphs in {folder} are of another model, or of other preparation, than the index's; export the "
+            f"index's own: hybrid-sbir export INDEX/model-*.safetensors --out {folder}"
+        )
+    return graphs

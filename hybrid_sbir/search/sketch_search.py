@@ -35,14 +35,22 @@ class SketchSearch:
         photos: an entry a photo, in the order of the vectors.
     """
 
-    def __init__(self, opened: Opened, folder: Path, device: str, exact: bool, effort: int | None) -> None:
-        self._opened, self._given = opened, (folder, device, exact, effort)
+    def __init__(
+        self, opened: Opened, folder: Path, device: str, exact: bool, effort: int | None, onnx: Path | None = None
+    ) -> None:
+        self._opened, self._given = opened, (folder, device, exact, effort, onnx)
         self._changing = threading.Lock()
         self._catalogue: tuple[str, Catalogue] | None = None
 
     @classmethod
     def load(
-        cls, index: Path | str, device: str = "cpu", *, exact: bool = False, effort: int | None = None
+        cls,
+        index: Path | str,
+        device: str = "cpu",
+        *,
+        exact: bool = False,
+        effort: int | None = None,
+        onnx: Path | str | None = None,
     ) -> "SketchSearch":
         """Open an index.
 
@@ -51,11 +59,15 @@ class SketchSearch:
             device: where the model runs.
             exact: compare all photos, whatever the index was built for.
             effort: how hard an approximate store looks, instead of what the index says.
+            onnx: a folder of ONNX graphs that ``hybrid-sbir export`` made of the index's model: on a CPU they embed a
+                sketch faster.
 
         Raises:
             IndexProblem: if it is none, or a file of it is missing, cut short or altered.
+            ValueError: if the graphs are damaged, or of another model.
+            ImportError: if there are graphs and onnxruntime is missing.
         """
-        given = Path(index), str(device), exact, effort
+        given = Path(index), str(device), exact, effort, None if onnx is None else Path(onnx)
         return cls(Opened.read(*given), *given)
 
     @property
@@ -87,6 +99,14 @@ class SketchSearch:
                 return False
             self._opened = Opened.read(*self._given, last=self._opened)
             return True
+
+    def reopened(self) -> "SketchSearch":
+        """Open the index as it is now, as this one was opened; the model is shared where it is still the same.
+
+        Raises:
+            IndexProblem: if it cannot be opened.
+        """
+        return type(self)(Opened.read(*self._given, last=self._opened), *self._given)
 
     def picture(self, sketch: Sketch) -> Image.Image:
         """Return a sketch as an image of dark lines on white; strokes are drawn as for training.

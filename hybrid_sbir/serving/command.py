@@ -21,6 +21,7 @@ def serve(
     port: int = 8000,
     token_file: Path | None = None,
     hosts: list[str] | None = None,
+    onnx: Path | None = None,
     device: str = "cpu",
     threads: int | None = None,
     browser: bool = False,
@@ -33,6 +34,7 @@ def serve(
         port: the port; 0 takes a free one.
         token_file: a file with the token that requests must carry; without it HYBRID_SBIR_TOKEN, if that is set.
         hosts: names under which the server may be asked for, besides the local ones; needed behind a proxy.
+        onnx: a folder of ONNX graphs that were exported of the index's model, which embed a sketch faster on a CPU.
         device: where the model runs.
         browser: whether to open the page in this machine's browser, if it has a screen.
         threads: of the model on a CPU; by default half the machine's cores, at most four: the others decode and answer.
@@ -55,7 +57,7 @@ def serve(
         )
     listening = _listen(host, port)
     try:
-        search = SketchSearch.load(index, device)
+        search = SketchSearch.load(index, device, onnx=onnx)
         names = {*_LOCAL, *map(str.lower, hosts or [])} if local or hosts else set()
         threads = threads or max(1, min(4, (os.cpu_count() or 2) // 2))
         said = f"{len(search.photos):,} photos; draw at {address(listening)} (stop: Ctrl+C)"

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from pathlib import Path
 
-from hybrid_sbir.search import SketchSearch
 from hybrid_sbir.search.manifest import MANIFEST
 from hybrid_sbir.serving.engine import Engine
 from hybrid_sbir.serving.meters import Meters
@@ -27,7 +26,7 @@ class IndexWatch:
 
     def __init__(self, folder: Path, engine: Engine, meters: Meters, seconds: float = 2.0) -> None:
         self._manifest, self._engine, self._meters, self._seconds = folder / MANIFEST, engine, meters, seconds
-        self._folder, self._seen, self.problem = folder, _state(folder / MANIFEST), ""
+        self._seen, self.problem = _state(folder / MANIFEST), ""
         meters.photos.set(len(engine.search.photos))
 
     async def run(self) -> None:
@@ -40,7 +39,7 @@ class IndexWatch:
 
     async def _reload(self) -> None:
         try:
-            search = await asyncio.to_thread(SketchSearch.load, self._folder, str(self._engine.search.encoder.device))
+            search = await asyncio.to_thread(self._engine.search.reopened)
         except (ValueError, OSError) as problem:
             self.problem = str(problem)
             self._meters.reloads.labels("failed").inc()
