@@ -61,5 +61,5 @@ def middle_of_ink(pixels: np.ndarray) -> tuple[float, float]:
 
 
 def _copied(encoder: Encoder) -> nn.Module:
-    """A model of one's own to watch: others may search with the encoder's meanwhile. Graphs have their weights in torch."""
+    """A model of one's own to watch: others may search meanwhile. Graphs have their weights in torch beside them."""
     return deepcopy(encoder.model)
