@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from hybrid_sbir.data.transforms import Transform
+from hybrid_sbir.encoding.devices import usable_device
 from hybrid_sbir.encoding.model_file import MODEL_SUFFIX, read_model_file
 from hybrid_sbir.encoding.preparation import Preparation
 from hybrid_sbir.encoding.threads import threads_for
@@ -129,12 +130,12 @@ def load_encoder(path: Path | str, device: str | torch.device = "cpu", runtime: 
     Raises:
         FileNotFoundError: if there is no such file.
         OSError, ValueError: if the file is damaged, holds no model, or nothing says how images are prepared; if
-            ``runtime`` is "onnx" and there are no graphs, or the device is not the CPU.
+            ``runtime`` is "onnx" and there are no graphs, or the device is not the CPU or cannot be used.
         ImportError: if ``runtime`` is "onnx" and onnxruntime is missing.
     """
     if runtime not in get_args(Runtime):
         raise ValueError(f"runtime is '{runtime}'; it can be {', '.join(get_args(Runtime))}")
-    path = Path(path)
+    path, device = Path(path), usable_device(device)
     from hybrid_sbir.encoding import onnx_folder
 
     if onnx_folder.is_onnx_folder(path):

@@ -6,12 +6,14 @@ up; on Flickr15k that took their mAP from 42.0 to 46.2 %.
 Shapes: N images, C channels, H, W image size, E embedding size.
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+LARGEST = 16
+"""Factors on the side are smaller: a view has the factor's square of the image's pixels, and so the model's memory."""
 
 Embed = Callable[[Tensor], Tensor]
 
@@ -24,7 +26,7 @@ def describe(
     Args:
         embed: images (N, C, H, W), of any size, to embeddings (N, E).
         image: normalised images, (N, C, H, W), floating point.
-        scales: factors on the side, such as ``(1, 2**-0.5, 2**0.5)``; not one twice.
+        scales: factors on the side, such as ``(1, 2**-0.5, 2**0.5)``, above 0 and below ``LARGEST``; not one twice.
         mirror: whether each view is seen mirrored left to right too.
         smallest: side in pixels of the smallest image that ``embed`` takes; smaller views are padded to it by
             repeating their border, which on a sketch is paper.
@@ -65,10 +67,22 @@ def _padded(image: Tensor, smallest: int) -> Tensor:
     return F.pad(image, (left, right, top, down), mode="replicate")
 
 
+def check_scales(scales: Sequence[float]) -> None:
+    """Refuse factors that no view can be made at.
+
+    Raises:
+        ValueError: if there is none, one twice, or one not above 0 and below ``LARGEST``.
+    """
+    if not scales or len(set(scales)) < len(scales) or not all(0 < scale < LARGEST for scale in scales):
+        raise ValueError(
+            f"scales are {list(scales)}; give at least one factor above 0 and below {LARGEST}, such as 1 0.7 1.4, and "
+            "each once"
+        )
+
+
 def _check(image: Tensor, scales: Sequence[float], smallest: int) -> None:
     if image.ndim != 4 or not image.is_floating_point() or (len(image) and not image.numel()):
         raise ValueError(f"the images are {tuple(image.shape)} {image.dtype}; give floating point (N, C, H, W)")
-    if not scales or len(set(scales)) < len(scales) or not all(s > 0 and math.isfinite(s) for s in scales):
-        raise ValueError(f"scales are {list(scales)}; give at least one factor above 0, and each once")
+    check_scales(scales)
     if smallest < 1:
         raise ValueError(f"smallest is {smallest}; give a number of pixels from 1 on")

@@ -53,3 +53,9 @@ def test_runtimes_that_are_not_there_are_refused(file):
         load_encoder(file, runtime="tensorrt")
     with pytest.raises(ValueError, match="hybrid-sbir export"):
         load_encoder(file, runtime="onnx")
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "nowhere", "meta"])
+def test_devices_that_cannot_be_used_are_refused_in_words(file, device):
+    with pytest.raises(ValueError, match=f"device '{device}' cannot be used here .*; give cpu"):
+        load_encoder(file, device)

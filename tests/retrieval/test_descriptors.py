@@ -81,6 +81,7 @@ def test_no_image():
         ({"scales": (1, 0)}, "scales are"),
         ({"scales": (1, 1)}, "each once"),
         ({"scales": (float("nan"),)}, "scales are"),
+        ({"scales": (1, 1e9)}, "below 16"),
         ({"smallest": 0}, "smallest is 0; give a number of pixels"),
     ],
 )

@@ -10,11 +10,13 @@ from typing import Any
 import torch
 
 from hybrid_sbir.encoding import Encoder, load_encoder
+from hybrid_sbir.retrieval.descriptors import check_scales
 from hybrid_sbir.search.catalogue import Catalogue, open_catalogue
 from hybrid_sbir.search.manifest import MANIFEST, STORED, IndexProblem, Manifest, read_manifest, verified
 
 MAX_BYTES = 64 << 20
 MAX_PIXELS = 50_000_000
+MOST_AT_ONCE = 8_192  # photos of 224 pixels a side: 5 GB before the model has begun
 BATCH = 64
 """Photos embedded at once. From 16 on results were the same to the bit for any number of threads."""
 
@@ -41,8 +43,9 @@ class Settings:
         for name in ("batch_size", "max_bytes", "max_pixels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give 1 or more")
-        if not self.scales or min(self.scales) <= 0 or len(set(self.scales)) < len(self.scales):
-            raise ValueError(f"scales are {list(self.scales)}; give at least one factor above 0, and each once")
+        if self.batch_size > MOST_AT_ONCE:
+            raise ValueError(f"batch_size is {self.batch_size:,}; give 1 to {MOST_AT_ONCE:,}: every batch is filled up")
+        check_scales(self.scales)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import zipfile
@@ -162,6 +163,22 @@ def test_views_are_recorded_and_taken_over_by_an_update(made, index, photos, tmp
 def test_an_index_is_first_told_its_model_and_photos(index, tmp_path):
     assert "--model is missing" in index(model=None)[2]
     assert "--photos is missing" in index(photos=None)[2]
+    assert not (tmp_path / "index").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"scales": [1, 1e9]}, "scales are .*below 16"),
+        ({"scales": [0]}, "scales are"),
+        ({"batch_size": 1_000_000}, "batch_size is 1,000,000; give 1 to 8,192"),
+        ({"batch_size": 0}, "batch_size is 0"),
+    ],
+)
+def test_settings_that_no_machine_could_follow_are_refused(index, tmp_path, options, words):
+    code, _, err = index(**options)
+    assert code == 1
+    assert re.search(words, err)
     assert not (tmp_path / "index").exists()
 
 
