@@ -41,6 +41,12 @@ class Access:
         return any(hmac.compare_digest(value.encode(), self.cookie.encode()) for value in given)
 
 
+def without_port(host: str) -> str:
+    """Return the name in ``NAME:PORT``, small and without the brackets of IPv6."""
+    name = host.rsplit(":", 1)[0] if host.rpartition(":")[2].isdigit() and not host.endswith("]") else host
+    return name.strip("[]").lower().rstrip(".")
+
+
 def read_token(file: Path | None) -> str | None:
     """Return the token from a file or, without one, from the environment; None if neither is given.
 
@@ -57,9 +63,9 @@ def read_token(file: Path | None) -> str | None:
     if text is None:
         return None
     token, where = text.strip(), "token_file" if file else TOKEN_VARIABLE
-    if len(token) < _SHORTEST or not token.isprintable() or " " in token:
+    if len(token) < _SHORTEST or not (token.isascii() and token.isprintable()) or " " in token:
         raise ValueError(
-            f"the token in {where} has {len(token)} characters; it needs at least {_SHORTEST}, without spaces; make "
-            "one: python -c 'import secrets; print(secrets.token_urlsafe())'"
+            f"the token in {where} has {len(token)} characters; it needs at least {_SHORTEST}, of ASCII and without "
+            "spaces; make one: python -c 'import secrets; print(secrets.token_urlsafe())'"
         )
     return token

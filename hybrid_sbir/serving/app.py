@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
@@ -92,12 +92,16 @@ def _say_problems(app: FastAPI) -> None:
     async def not_valid(request: Request, problem: Any) -> Response:
         return _response(422, words(problem) if isinstance(problem, ValidationError) else _said(problem.errors()))
 
+    async def left(request: Request, problem: Any) -> Response:
+        return _response(400, "the request broke off before its body was whole")
+
     async def unforeseen(request: Request, problem: Exception) -> Response:
         return _response(500, "the server made a mistake; its log says more")
 
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(HTTPException, known)
     app.add_exception_handler(RequestValidationError, not_valid)
+    app.add_exception_handler(ClientDisconnect, left)
     app.add_exception_handler(Exception, unforeseen)
 
 

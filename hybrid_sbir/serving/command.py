@@ -9,7 +9,7 @@ import threading
 import webbrowser
 from pathlib import Path
 
-from hybrid_sbir.serving.access import TOKEN_VARIABLE, read_token
+from hybrid_sbir.serving.access import TOKEN_VARIABLE, read_token, without_port
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -58,7 +58,7 @@ def serve(
     listening = _listen(host, port)
     try:
         search = SketchSearch.load(index, device, onnx=onnx)
-        names = {*_LOCAL, *map(str.lower, hosts or [])} if local or hosts else set()
+        names = _names(host, hosts or []) if local or hosts else set()
         threads = threads or max(1, min(4, (os.cpu_count() or 2) // 2))
         said = f"{len(search.photos):,} photos; draw at {address(listening)} (stop: Ctrl+C)"
         server_of(
@@ -86,6 +86,16 @@ def _show(url: str) -> None:
     """Open a browser where there is a screen; without one a text browser would take the terminal."""
     if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+
+def _names(host: str, hosts: list[str]) -> set[str]:
+    """Names that requests may be for: this machine's, the address that is listened at, and those given."""
+    return {*_LOCAL, *(_name(each) for each in (host, *hosts) if each.strip())}
+
+
+def _name(host: str) -> str:
+    """A host's name without a port; an IPv6 address may stand without its brackets."""
+    return host.strip().lower() if host.count(":") > 1 and "]" not in host else without_port(host.strip())
 
 
 def _is_local(host: str) -> bool:

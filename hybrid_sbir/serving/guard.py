@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hybrid_sbir.serving.access import Access
+from hybrid_sbir.serving.access import Access, without_port
 from hybrid_sbir.serving.limits import Limits
 from hybrid_sbir.serving.meters import Meters
 from hybrid_sbir.serving.problems import Refused, problem_body
@@ -54,11 +54,12 @@ class Guard:
         if scope["type"] != "http":
             return
         answer = _Answer(scope, send)
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope  # uvicorn leaves the body out
         start = time.perf_counter()
         try:
             self._check(scope)
             async with asyncio.timeout(self._limits.request_seconds):
-                await self._app(scope, _counted(receive, self._limits.body_bytes, answer), answer.send)
+                await self._app(asked, _counted(receive, self._most(scope), answer), answer.send)
         except Refused as refused:
             self._meters.rejected.labels(str(refused.status)).inc()
             await answer.refuse(refused)
@@ -73,14 +74,14 @@ class Guard:
             if not answer.status:
                 await answer.refuse(Refused(500, "the server made a mistake; its log says more"))
         finally:
-            self._record(scope, answer, time.perf_counter() - start)
+            self._record(asked, scope, answer, time.perf_counter() - start)
 
     def _check(self, scope: Scope) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        host = _without_port(headers.get("host", ""))
+        host = without_port(headers.get("host", ""))
         if self._hosts and host not in self._hosts:
             raise Refused(421, "this server answers under other names only; start it with --hosts NAME to add one")
-        if headers.get("sec-fetch-site") == "cross-site" and scope["path"] != "/":
+        if scope["path"] != "/" and self._foreign(headers, host):
             raise Refused(403, "this was asked for by a page of another site")
         path = scope["path"]
         if not (path in _OPEN_PATHS or path.startswith(_OPEN_FOLDER)) and not self._access.allows(headers):
@@ -92,12 +93,23 @@ class Guard:
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()):
             raise Refused(400, "content-length is no number")
-        if int(length) > self._limits.body_bytes:
-            raise _too_large(self._limits.body_bytes)
+        if int(length) > self._most(scope):
+            raise _too_large(self._most(scope))
 
-    def _record(self, scope: Scope, answer: "_Answer", seconds: float) -> None:
+    def _most(self, scope: Scope) -> int:
+        """Bytes that may be read of a request's body."""
+        return self._limits.token_bytes if scope["path"] == "/session" else self._limits.body_bytes
+
+    def _foreign(self, headers: dict[str, str], host: str) -> bool:
+        """Whether another server's page asks; browsers that do not say so still name the origin of what they send."""
+        if (site := headers.get("sec-fetch-site")) is not None:
+            return site in ("cross-site", "same-site")
+        origin = headers.get("origin", "null").partition("://")[2]
+        return bool(origin) and without_port(origin) not in {host, *self._hosts}
+
+    def _record(self, asked: Scope, scope: Scope, answer: "_Answer", seconds: float) -> None:
         """Count a request and log it: its route, never what was asked."""
-        route = getattr(scope.get("route"), "path", "other")
+        route = getattr(asked.get("route"), "path", "other")
         self._meters.requests.labels(route, _method(scope), str(answer.status)).inc()
         self._meters.request_seconds.labels(route).observe(seconds)
         client = scope["client"][0] if scope.get("client") else "-"
@@ -150,12 +162,8 @@ def _counted(receive: Receive, limit: int, answer: _Answer) -> Receive:
 
 
 def _too_large(limit: int) -> Refused:
-    return Refused(413, f"a body larger than {limit / 2**20:g} MiB; send a smaller file")
-
-
-def _without_port(host: str) -> str:
-    name = host.rsplit(":", 1)[0] if host.rpartition(":")[2].isdigit() and not host.endswith("]") else host
-    return name.strip("[]").lower().rstrip(".")
+    most = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit:,} bytes"
+    return Refused(413, f"a body larger than {most}; send a smaller file")
 
 
 def _method(scope: Scope) -> str:

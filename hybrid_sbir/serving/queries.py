@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 from starlette.requests import Request
 
 from hybrid_sbir.data.images import FORMATS
@@ -20,9 +20,12 @@ BOUNDS = Limits()
 """What the interface's description promises; a server may allow less."""
 
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
-Axis = Annotated[list[Coordinate], Field(min_length=1, max_length=BOUNDS.points)]
-Stroke = Annotated[list[Axis], Field(min_length=2, max_length=2)]
+# FailFast: all that is wrong with a large body would take seconds to list, and most of a gigabyte.
+Axis = Annotated[list[Coordinate], Field(min_length=1, max_length=BOUNDS.points), FailFast()]
+Stroke = Annotated[list[Axis], Field(min_length=2, max_length=2), FailFast()]
 Scale = Annotated[float, Field(ge=0.5, le=2.0, allow_inf_nan=False)]
+_QUOTES = 200
+"""Quotation marks in a drawing: twelve are needed for all its names."""
 
 
 class Options(BaseModel):
@@ -41,11 +44,16 @@ class Options(BaseModel):
     rerank: bool = Field(False, description="whether the photos found are ranked again by their neighbours")
     expand: int = Field(0, ge=0, le=20, description="how many photos found first are added to the query")
 
+    @property
+    def refined(self) -> bool:
+        """Whether what is found first is looked at a second time."""
+        return self.rerank or self.expand > 0
+
 
 class Drawing(Options):
     """Strokes as they were drawn, y downwards, in any unit: where and how large makes no difference."""
 
-    strokes: list[Stroke] = Field(
+    strokes: Annotated[list[Stroke], FailFast()] = Field(
         min_length=1,
         max_length=BOUNDS.strokes,
         description="each stroke is [[x, ...], [y, ...]]",
@@ -78,6 +86,12 @@ async def read_query(request: Request, limits: Limits) -> Query:
 
 
 def _drawn(body: bytes, limits: Limits) -> Query:
+    if len(body) > limits.drawing_bytes:
+        raise Refused(
+            413, f"a drawing of {len(body):,} bytes; send at most {limits.drawing_bytes:,}, with fewer points or digits"
+        )
+    if body.count(b'"') > _QUOTES:  # thousands of unknown names, or of texts for numbers, are not looked at one by one
+        raise Refused(422, "too many names or texts; a drawing is numbers, and one name an option")
     try:
         drawing = Drawing.model_validate_json(body)
     except ValidationError as problem:
