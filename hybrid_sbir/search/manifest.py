@@ -182,6 +182,10 @@ def _check(manifest: Manifest) -> None:
             raise ValueError(f"{name} is {getattr(manifest, name)!r}")
     if not all(isinstance(manifest.source.get(name), str) for name in ("kind", "path")):
         raise ValueError(f"source is {manifest.source!r}")
+    if not isinstance(manifest.store.get("kind"), str):
+        raise ValueError(f"store is {manifest.store!r}")
+    if not all(isinstance(one, dict) for one in manifest.preparation.values()):
+        raise ValueError(f"preparation is {manifest.preparation!r}")
     missing = {"model", "photos"} - manifest.files.keys()
     if missing:
         raise ValueError(f"it names no file of {', '.join(sorted(missing))}")

@@ -71,6 +71,11 @@ class Opened:
             else:
                 encoder = load_encoder(verified(folder, manifest.files["model"]), device)
                 encoder = encoder if onnx is None else _graphs(encoder, onnx)
+            if encoder.embedding_size != manifest.embedding_size:
+                raise IndexProblem(
+                    f"the model of {folder} gives {encoder.embedding_size} numbers, its vectors have "
+                    f"{manifest.embedding_size}; make the index again"
+                )
             return cls(manifest, encoder, photos, store, Refining(store, vectors))
 
         return steadily(folder, opened)

@@ -21,12 +21,14 @@ def read_rows(path: Path) -> Iterator[Entry]:
     Raises:
         IndexProblem: if a line is none of :func:`row`.
     """
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding="ascii", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 entry = Entry(**json.loads(line))
                 if any(type(getattr(entry, name)) is not kind for name, kind in _TYPES.items()):
                     raise TypeError("a value of another type")
+                if not line.isascii():
+                    raise ValueError("it is not ASCII")
             except (ValueError, TypeError, RecursionError) as problem:
                 raise IndexProblem(
                     f"line {number} of {path} is no photo ({problem}); make the index again "

@@ -1,5 +1,7 @@
 """Damaged, forged and half-switched indexes: refused in words, or as good as before."""
 
+import hashlib
+import io
 import json
 import os
 
@@ -115,6 +117,9 @@ def test_a_mutated_index_is_refused_or_finds_the_same(good, tmp_path_factory, da
         ("embedding_size is 'x'", lambda m: m.update(embedding_size="x")),
         ("source", lambda m: m.update(source={"kind": "folder"})),
         ("views is", lambda m: m.update(views=[])),
+        ("store is", lambda m: m.update(store={"kind": ["exact"]})),
+        ("preparation is", lambda m: m["preparation"].update(photo=5)),
+        ("gives .* numbers, its vectors have|vectors for", lambda m: m.update(embedding_size=7)),
         ("another", lambda m: m.update(another=1)),
         ("5 photos|5, 8", lambda m: m.update(photos=4)),
     ],
@@ -122,6 +127,55 @@ def test_a_mutated_index_is_refused_or_finds_the_same(good, tmp_path_factory, da
 def test_a_forged_manifest_is_refused_in_words(index, words, change):
     forge(index, change)
     with pytest.raises(IndexProblem, match=words):
+        SketchSearch.load(index)
+
+
+def put(index, role, raw):
+    """Put another file in the place of one, so that the manifest fits it."""
+    digest = hashlib.sha256(raw).hexdigest()
+
+    def change(plain):
+        name = f"{role}-{digest[:12]}{plain['files'][role]['name'].partition('.')[1]}"
+        name += plain["files"][role]["name"].partition(".")[2]
+        plain["files"][role] = {"name": name, "bytes": len(raw), "sha256": digest}
+        (index / name).write_bytes(raw)
+
+    forge(index, change)
+
+
+def one_turned_to(value):
+    def change(vectors):
+        changed = np.array(vectors)
+        changed[2, 1] = value
+        return changed
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("words", "change"),
+    [
+        ("vector 2 of .* is no embedding", one_turned_to(np.nan)),
+        ("vector 2 of .* is no embedding", one_turned_to(-np.inf)),
+        ("vector 0 of .* is no embedding", lambda vectors: vectors * 7),
+        ("holds no vectors of an index .*float64", lambda vectors: vectors.astype(np.float64)),
+        ("holds no vectors of an index", lambda vectors: vectors.astype(">f4")),
+        ("vectors for", lambda vectors: vectors[:-1]),
+        ("holds no vectors of an index", lambda vectors: np.array([{}], object)),
+    ],
+)
+def test_forged_vectors_are_refused_in_words(index, words, change):
+    file = io.BytesIO()
+    np.save(file, change(np.load(next(index.glob("vectors-*")))), allow_pickle=True)
+    put(index, "vectors", file.getvalue())
+    with pytest.raises(IndexProblem, match=words):
+        SketchSearch.load(index)
+
+
+@pytest.mark.parametrize("raw", [b"", b"no array", b"\x93NUMPY"])
+def test_vectors_that_are_no_array_are_refused_in_words(index, raw):
+    put(index, "vectors", raw)
+    with pytest.raises(IndexProblem, match="holds no vectors of an index"):
         SketchSearch.load(index)
 
 
@@ -191,5 +245,11 @@ def test_a_row_comes_back_as_it_was(tmp_path_factory, photo, length, when):
 )
 def test_a_row_that_is_none_is_refused_with_its_number(tmp_path, line):
     (tmp_path / "photos.jsonl").write_text(row(Entry("a", 1, 2)) + line + "\n")
+    with pytest.raises(IndexProblem, match="line 2 of"):
+        list(read_rows(tmp_path / "photos.jsonl"))
+
+
+def test_a_row_of_other_bytes_than_ascii_is_refused_with_its_number(tmp_path):
+    (tmp_path / "photos.jsonl").write_bytes(row(Entry("a", 1, 2)).encode() + b"\xff\xfe\n")
     with pytest.raises(IndexProblem, match="line 2 of"):
         list(read_rows(tmp_path / "photos.jsonl"))

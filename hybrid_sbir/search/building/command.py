@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from hybrid_sbir.folder_lock import lock, unlock
+from hybrid_sbir.search import stores
 from hybrid_sbir.search.building.assembling import Outcome, assemble
 from hybrid_sbir.search.building.job import Job, make_job
 from hybrid_sbir.search.building.plan import Plan, read_plan
@@ -61,6 +62,7 @@ def index(
         if not _is_first():
             _embed(job, accelerator, devices, num_nodes, workers)
             return []
+        stores.check(job.store, job.encoder.embedding_size, out)
         held = lock(
             out,
             doing="indexing into",

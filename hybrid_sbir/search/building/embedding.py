@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -108,6 +109,7 @@ def embed_all(job: Job, accelerator: str, devices: int | str, num_nodes: int, wo
         Seconds that it took, the planning not counted.
 
     Raises:
+        ValueError: if there are no such devices.
         OSError: if nothing can be written, or a loading process was killed.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -116,7 +118,26 @@ def embed_all(job: Job, accelerator: str, devices: int | str, num_nodes: int, wo
             warnings.filterwarnings("ignore", message=words)
         several = num_nodes > 1 or _several(accelerator, devices)
         writer = JournalWriter(job)
-        trainer = Trainer(
+        trainer = _trainer(job, writer, accelerator, devices, num_nodes, several)
+        try:
+            trainer.predict(PhotoEmbedding(job), datamodule=PlannedPhotos(job, workers), return_predictions=False)
+        except RuntimeError as problem:
+            if "DataLoader worker" not in str(problem):
+                raise
+            raise OSError(
+                f"a loading process ended ({problem}); where memory was short, give fewer --workers or a smaller "
+                "--max_pixels"
+            ) from problem
+        trainer.strategy.barrier()
+        job.encoder.device = torch.device("cpu")  # where the trainer puts the model in the end
+        return writer.seconds
+
+
+def _trainer(
+    job: Job, writer: JournalWriter, accelerator: str, devices: int | str, num_nodes: int, several: bool
+) -> Trainer:
+    try:
+        return Trainer(
             accelerator=accelerator,
             devices=devices,
             num_nodes=num_nodes,
@@ -132,18 +153,11 @@ def embed_all(job: Job, accelerator: str, devices: int | str, num_nodes: int, wo
             use_distributed_sampler=False,
             default_root_dir=job.out,
         )
-        try:
-            trainer.predict(PhotoEmbedding(job), datamodule=PlannedPhotos(job, workers), return_predictions=False)
-        except RuntimeError as problem:
-            if "DataLoader worker" not in str(problem):
-                raise
-            raise OSError(
-                f"a loading process ended ({problem}); where memory was short, give fewer --workers or a smaller "
-                "--max_pixels"
-            ) from problem
-        trainer.strategy.barrier()
-        job.encoder.device = torch.device("cpu")  # where the trainer puts the model in the end
-        return writer.seconds
+    except (MisconfigurationException, TypeError, ValueError) as problem:
+        raise ValueError(
+            f"no {accelerator} with {devices} devices on {num_nodes} machines here ({problem}); leave --accelerator, "
+            "--devices and --num_nodes out, or give what this machine has"
+        ) from problem
 
 
 def _several(accelerator: str, devices: int | str) -> bool:

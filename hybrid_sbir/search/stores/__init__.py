@@ -17,8 +17,10 @@ from hybrid_sbir.search.stores.files import open_array, store_array, store_writt
 from hybrid_sbir.search.stores.kinds import APPROXIMATE, KINDS, chosen, parameters, train_and_add
 from hybrid_sbir.search.stores.milvus import MilvusStore, build_milvus, open_milvus
 from hybrid_sbir.search.stores.milvus_address import is_address
+from hybrid_sbir.search.stores.milvus_claim import check_milvus
 from hybrid_sbir.search.stores.milvus_collection import StoreUnreachable
 from hybrid_sbir.search.stores.recall import WANTED, Queries, made_up, tuned
+from hybrid_sbir.search.stores.scoring import first_without_norm
 from hybrid_sbir.search.stores.store import Built, Store
 
 __all__ = [
@@ -31,9 +33,30 @@ __all__ = [
     "Store",
     "StoreUnreachable",
     "build",
+    "check",
     "is_address",
     "open",
 ]
+
+
+def check(kind: str, size: int, folder: Path) -> None:
+    """See that a store can be made, before an hour is spent on its vectors.
+
+    Args:
+        kind: as of :func:`build`.
+        size: E.
+        folder: of the index; it need not be there.
+
+    Raises:
+        ValueError: if there is no such kind, or the collection on Milvus is another's or for other vectors.
+        ImportError: if the kind needs a library that is not installed.
+        StoreUnreachable: if Milvus does not answer.
+    """
+    if is_address(kind):
+        return check_milvus(kind, size, folder)
+    if chosen(kind, 1) in APPROXIMATE:
+        library()
+    return None
 
 
 def build(
@@ -118,6 +141,11 @@ def open(manifest: Manifest, folder: Path, *, kind: str | None = None, effort: i
     vectors = open_array(folder, manifest, "vectors")
     if vectors.shape != (manifest.photos, manifest.embedding_size):
         raise IndexProblem(f"{folder} has {vectors.shape} vectors for {manifest.photos} photos; make the index again")
+    if (place := first_without_norm(vectors)) is not None:
+        raise IndexProblem(
+            f"vector {place} of {folder} is no embedding: it has numbers that are not finite, or another norm than 1; "
+            "make the index again"
+        )
     if kind == "exact":
         return ExactStore(vectors, _farthest(manifest))
     if kind not in APPROXIMATE or "ann" not in manifest.files:

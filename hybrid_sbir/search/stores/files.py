@@ -12,6 +12,7 @@ from hybrid_sbir.durable import sync_folder
 from hybrid_sbir.search.manifest import IndexProblem, Manifest, StoredFile, verified
 
 _ROWS = 1 << 16  # copied at once
+_NUMBERS = {"vectors": np.dtype("<f4"), "keys": np.dtype("<i8")}
 
 
 def store_written(folder: Path, role: str, suffix: str, write: Callable[[Path], None]) -> StoredFile:
@@ -56,13 +57,19 @@ def open_array(folder: Path, manifest: Manifest, role: str) -> np.ndarray:
     """Map an array of the index into memory, read when it is used.
 
     Raises:
-        IndexProblem: if the manifest names none, or the file is missing, cut short or altered.
+        IndexProblem: if the manifest names none, or the file is missing, cut short, altered, or of other numbers.
     """
     if role not in manifest.files:
         raise IndexProblem(f"the manifest of {folder} names no file of {role}; make the index again")
     # mode c: nothing is written to the file, but torch takes it without a copy
     path = verified(folder, manifest.files[role])
-    return np.load(path, mmap_mode="c" if manifest.photos else None, allow_pickle=False)
+    try:
+        array = np.load(path, mmap_mode="c" if manifest.photos else None, allow_pickle=False)
+        if array.dtype != _NUMBERS[role]:
+            raise ValueError(f"they are {array.dtype}, not {_NUMBERS[role]}")
+    except (ValueError, EOFError) as problem:
+        raise IndexProblem(f"{path} holds no {role} of an index ({problem}); make the index again") from problem
+    return array
 
 
 def _write_npy(file: BinaryIO, array: np.ndarray) -> None:

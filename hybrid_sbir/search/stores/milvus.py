@@ -18,6 +18,7 @@ from hybrid_sbir.search.manifest import IndexProblem, Manifest, read_manifest
 from hybrid_sbir.search.stores.exact import ExactStore
 from hybrid_sbir.search.stores.files import open_array, store_array
 from hybrid_sbir.search.stores.milvus_address import address
+from hybrid_sbir.search.stores.milvus_claim import claim
 from hybrid_sbir.search.stores.milvus_collection import BATCH, MOST, Collection
 from hybrid_sbir.search.stores.recall import Queries, made_up, measured
 from hybrid_sbir.search.stores.scoring import best, checked
@@ -116,7 +117,7 @@ def build_milvus(url: str, vectors: np.ndarray, folder: Path, ids: Sequence[str]
     where = address(url)
     where.make_folder()
     collection = Collection(where)
-    _claim(collection, url, vectors.shape[1], folder)
+    claim(collection, url, vectors.shape[1], folder)
     for start in range(0, len(keys), BATCH):
         rows = slice(start, start + BATCH)
         there = collection.present(keys[rows])
@@ -182,28 +183,6 @@ def row_keys(ids: Sequence[str], vectors: np.ndarray) -> np.ndarray:
 def _key(digest: Any, photo: str, vector: np.ndarray) -> int:
     digest.update(photo.encode("utf-8", "surrogatepass") + b"\0" + vector.tobytes())
     return int.from_bytes(digest.digest()[:8], "little") >> 1
-
-
-def _claim(collection: Collection, url: str, size: int, folder: Path) -> None:
-    """Make the collection, or see that it is this index's."""
-    me = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    owner = collection.owner()
-    if owner is None:
-        return collection.create(size, me)
-    try:
-        mine = owner == me or read_manifest(folder).store.get("url") == url
-    except IndexProblem:
-        mine = False
-    if not mine:
-        raise ValueError(
-            f"{url} is there already and is not of the index {folder}, which would delete what it holds; give another "
-            "collection, or drop this one"
-        )
-    if collection.size() != size:
-        raise ValueError(
-            f"{url} is for vectors of {collection.size()} numbers, the model gives {size}; give another collection"
-        )
-    return collection.load()
 
 
 def _keys_before(folder: Path, url: str) -> np.ndarray:

@@ -26,13 +26,18 @@ class Address(NamedTuple):
 
     def make_folder(self) -> None:
         """Make the folder of a file, if it is missing."""
-        if "://" not in self.uri:
+        if self.is_file:
             Path(self.uri).parent.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file of Milvus Lite."""
+        return "://" not in self.uri
 
     @property
     def token(self) -> str:
         """What the server asks for, from the environment; empty for a file."""
-        return os.environ.get(TOKEN, "") if "://" in self.uri else ""
+        return os.environ.get(TOKEN, "") if not self.is_file else ""
 
 
 def is_address(kind: str) -> bool:

@@ -43,6 +43,20 @@ def farthest_norm(vectors: np.ndarray) -> float:
     return farthest
 
 
+def first_without_norm(vectors: np.ndarray) -> int | None:
+    """Return the place of the first of (N, E), float32, that is of another norm than 1 or 0; None where all are.
+
+    Roughly, in float32: a fraction of the time that :func:`farthest_norm` takes, each time an index is opened.
+    """
+    for start in range(0, len(vectors), BLOCK):
+        block = vectors[start : start + BLOCK]
+        squares = np.einsum("ne,ne->n", block, block)
+        bad = np.flatnonzero(~((np.abs(squares - 1) <= 4 * _FARTHEST_NORM) | (squares == 0)))
+        if len(bad):
+            return start + int(bad[0])
+    return None
+
+
 def error_bound(size: int, farthest: float) -> float:
     """Return how far a float32 product can be from the exact cosine of the codes.
 

@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import shutil
+import socket
 import zipfile
 
 import numpy as np
@@ -173,12 +174,34 @@ def test_an_index_is_first_told_its_model_and_photos(index, tmp_path):
         ({"scales": [0]}, "scales are"),
         ({"batch_size": 1_000_000}, "batch_size is 1,000,000; give 1 to 8,192"),
         ({"batch_size": 0}, "batch_size is 0"),
+        ({"store": "ivff"}, "kind 'ivff' is not known; give auto, exact"),
+        ({"store": "milvus://127.0.0.1/a-b"}, "no name of a collection"),
     ],
 )
-def test_settings_that_no_machine_could_follow_are_refused(index, tmp_path, options, words):
+def test_settings_that_cannot_be_followed_are_refused_before_anything_is_made(index, tmp_path, options, words):
     code, _, err = index(**options)
     assert code == 1
     assert re.search(words, err)
+    assert not (tmp_path / "index").exists()
+
+
+@pytest.mark.parametrize(
+    "options", [{"devices": 0}, {"devices": -3}, {"devices": "x"}, {"accelerator": "x"}, {"num_nodes": 0}]
+)
+def test_devices_that_there_are_not_are_said(index, options):
+    code, _, err = index(**options)
+    assert code == 1
+    assert "leave --accelerator, --devices and --num_nodes out" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_milvus_that_does_not_answer_is_noticed_before_the_photos_are_embedded(index, tmp_path):
+    pytest.importorskip("pymilvus", reason="pymilvus is not installed: pip install 'hybrid-sbir[milvus]'")
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))  # taken, but nobody listens
+        code, _, err = index(store=f"milvus://127.0.0.1:{server.getsockname()[1]}/photos")
+    assert code == 1
+    assert "see that Milvus runs there" in err
     assert not (tmp_path / "index").exists()
 
 

@@ -102,8 +102,13 @@ def test_another_index_and_other_vectors_are_kept_out(url, tmp_path):
     manifest = index(url, tmp_path / "index")
     with pytest.raises(ValueError, match=r"is not of the index .*other.*give another collection"):
         index(url, tmp_path / "other", PHOTOS[:3], IDS[:3])
+    with pytest.raises(ValueError, match=r"is not of the index .*other.*give another collection"):
+        stores.check(url, 32, tmp_path / "other")
     with pytest.raises(ValueError, match="is for vectors of 32 numbers, the model gives 2"):
         index(url, tmp_path / "index", np.eye(2, dtype=np.float32), IDS[:2])
+    with pytest.raises(ValueError, match="is for vectors of 32 numbers, the model gives 2"):
+        stores.check(url, 2, tmp_path / "index")
+    stores.check(url, 32, tmp_path / "index")
     assert stores.open(manifest, tmp_path / "index").search(SKETCHES, 700)[1].shape == (5, 700)
 
 
@@ -140,6 +145,11 @@ def test_limits_are_said(url, tmp_path, monkeypatch):
 def test_no_photos_are_an_index_too(url, tmp_path):
     manifest = index(url, tmp_path / "index", PHOTOS[:0], [])
     assert stores.open(manifest, tmp_path / "index").search(SKETCHES, 3)[1].shape == (5, 0)
+
+
+def test_looking_at_an_address_makes_nothing(url, tmp_path):
+    stores.check(url, 32, tmp_path / "index")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("listens", [False, True])
