@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import NamedTuple
 
 
@@ -45,14 +46,16 @@ class Wanted:
         """Check what is asked for.
 
         Raises:
-            ValueError: if K is below 1, or the threshold is no cosine.
+            ValueError: if K is no whole number or below 1, the threshold is no cosine, or a prefix is no text.
         """
-        if k < 1:
-            raise ValueError(f"{k} photos were asked for; give 1 or more")
-        if threshold is not None and not -1 <= threshold <= 1:
-            raise ValueError(f"the threshold is {threshold}; give a cosine, -1 to 1")
-        prefixes = (within,) if isinstance(within, str) else tuple(within)
-        return cls(k, threshold, tuple(prefix for prefix in prefixes if prefix))
+        if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
+            raise ValueError(f"{k!r} photos were asked for; give 1 or more")
+        if threshold is not None and not (isinstance(threshold, Real) and -1 <= threshold <= 1):
+            raise ValueError(f"the threshold is {threshold!r}; give a cosine, -1 to 1")
+        prefixes = (within,) if isinstance(within, str) else within
+        if not isinstance(prefixes, Sequence) or not all(isinstance(prefix, str) for prefix in prefixes):
+            raise ValueError(f"within is {within!r}; give the beginning of an id, such as birds/, or several")
+        return cls(int(k), threshold, tuple(prefix for prefix in prefixes if prefix))
 
     def admits(self, photo: str) -> bool:
         """Whether a photo's id is asked for."""

@@ -4,6 +4,7 @@ N photos, Q queries, E embedding size, K results, T first photos.
 """
 
 import threading
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -38,9 +39,9 @@ class Refining:
             ValueError: if the vectors are not at hand, or K is below 1.
         """
         vectors = self._need("query expansion")
-        if k < 1:
-            raise ValueError(f"a query cannot be expanded by {k} photos; give 1 or more, or 0 for none")
-        _, places = self._store.search(queries, min(k, len(vectors)))
+        if not isinstance(k, Integral) or k < 1:
+            raise ValueError(f"a query cannot be expanded by {k!r} photos; give 1 or more, or 0 for none")
+        _, places = self._store.search(queries, min(int(k), len(vectors)))
         moved = [
             expand_queries(torch.from_numpy(query[None]), _rows(vectors, np.sort(near)), len(near)).numpy()
             for query, near in zip(queries, places, strict=True)

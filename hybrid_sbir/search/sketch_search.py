@@ -28,11 +28,6 @@ class SketchSearch:
     """An index, its model, and its vectors, ready for queries.
 
     Several threads may search at once, also while :meth:`refresh` opens a new state of the index.
-
-    Attributes:
-        manifest: what the index says of itself.
-        encoder: its model.
-        photos: an entry a photo, in the order of the vectors.
     """
 
     def __init__(
@@ -101,11 +96,7 @@ class SketchSearch:
             return True
 
     def reopened(self) -> "SketchSearch":
-        """Open the index as it is now, as this one was opened; the model is shared where it is still the same.
-
-        Raises:
-            IndexProblem: if it cannot be opened.
-        """
+        """Open the index as it is now, as :meth:`load` opened this one; the model is shared where it is the same."""
         return type(self)(Opened.read(*self._given, last=self._opened), *self._given)
 
     def picture(self, sketch: Sketch) -> Image.Image:

@@ -37,6 +37,11 @@ def svg_strokes(content: bytes) -> Drawing:
         ImportError: if svgelements is not installed.
     """
     check_svg(content)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+        return _strokes(content)
+
+
+def _strokes(content: bytes) -> Drawing:
     drawn = list(_curves(content))
     if not drawn:
         raise StrokeProblem(

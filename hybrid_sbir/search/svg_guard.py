@@ -111,7 +111,7 @@ def check_svg(content: bytes) -> None:
     parser.SkippedEntityHandler = watch.refuse_doctype
     try:
         parser.Parse(content, True)
-    except expat.ExpatError as problem:
+    except (expat.ExpatError, LookupError) as problem:  # the latter of an encoding that Python does not know
         raise SvgProblem(f"it is no whole XML: {problem}") from None
     _check_repeated(watch)
 

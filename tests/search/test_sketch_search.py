@@ -52,6 +52,31 @@ def test_more_than_there_are_gives_all(search):
     assert len(search.search(circle(), 1000)) == len(search.photos) == 12
 
 
+def test_numbers_of_numpy_are_numbers(search):
+    assert search.search(circle(), np.int64(3), expand=np.int32(2)) == search.search(circle(), 3, expand=2)
+    assert search.search(circle(), 12, threshold=np.float32(-1)) == search.search(circle(), 12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"k": 0}, "0 photos were asked for"),
+        ({"k": 2.5}, "2.5 photos were asked for"),
+        ({"k": True}, "True photos were asked for"),
+        ({"k": None}, "None photos were asked for"),
+        ({"threshold": "x"}, "threshold is 'x'; give a cosine"),
+        ({"threshold": float("nan")}, "threshold is nan"),
+        ({"within": 5}, "within is 5; give the beginning of an id"),
+        ({"within": [5]}, "within is"),
+        ({"expand": 1.5}, "cannot be expanded by 1.5 photos"),
+        ({"scales": (1, 1e9)}, "below 16"),
+    ],
+)
+def test_mistakes_are_refused_in_words(search, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        search.search(circle(), **arguments)
+
+
 def test_views_are_averaged(search):
     image = circle()
     image.paste(0, (0, 0, 9, 9))

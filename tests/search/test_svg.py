@@ -154,6 +154,17 @@ def test_what_costs_or_reveals_more_than_a_drawing_is_refused(content, words):
         svg_strokes(content)
 
 
+def test_an_encoding_that_there_is_not_is_refused():
+    with pytest.raises(SvgProblem, match="no whole XML: unknown encoding"):
+        svg_strokes(b'<?xml version="1.0" encoding="xx"?><svg><path d="M0 0L1 1"/></svg>')
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_beyond_all_numbers_is_refused_without_a_warning():
+    with pytest.raises(SvgProblem, match="not finite or too large"):
+        strokes('<path stroke="red" d="M1e308 1 L-1e308 1"/>')
+
+
 def test_uses_that_multiply_are_counted_and_not_expanded():
     layers = "".join(f'<g id="a{n}">' + f'<use href="#a{n - 1}"/>' * 10 + "</g>" for n in range(1, 30))
     with pytest.raises(SvgProblem, match="repeats it has"):
