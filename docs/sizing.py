@@ -207,9 +207,9 @@ def assumptions(up: str = "") -> str:
 
 
 def seconds(value: float) -> str:
-    """A time in its unit, two digits."""
+    """A time in its unit, two digits; from 1 s on none is in milliseconds."""
     for unit, length in (("years", 365 * 86400), ("days", 86400), ("h", 3600), ("min", 60), ("s", 1), ("ms", 1e-3)):
-        if value >= 1.995 * length or unit == "ms":
+        if value >= (0.995 if unit == "s" else 1.995) * length or unit == "ms":
             return f"{_two(value / length)} {unit}"
     raise AssertionError
 
