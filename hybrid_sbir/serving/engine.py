@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from hybrid_sbir.serving.queries import Query
 
 LOG = logging.getLogger("hybrid_sbir.serving")
 _PREPARING = 2  # threads
+_UNNAMED = re.compile(r"^<[\d,]+ bytes>: (unreadable: )?")  # what a file is called that came without a name
 
 
 @dataclass
@@ -98,7 +100,7 @@ class Engine:
             try:
                 return await self._timed("explain", self._explaining, self.search.explain, query.sketch)
             except ValueError as problem:
-                raise Refused(422, f"this cannot be explained: {problem}") from None
+                raise Refused(422, f"this cannot be explained: {_UNNAMED.sub('', str(problem))}") from None
 
         return await self._admit(explained, query)
 
@@ -128,7 +130,7 @@ class Engine:
         try:
             prepared = await self._timed("prepare", self._preparing, search.prepare, query.sketch)
         except ValueError as problem:
-            raise Refused(422, f"this sketch cannot be used: {problem}") from None
+            raise Refused(422, f"this sketch cannot be used: {_UNNAMED.sub('', str(problem))}") from None
         prepare = {"prepare": (time.perf_counter() - start) * 1e3}
         try:
             hits, job = await self._batches.found(search, prepared, query.options)

@@ -10,6 +10,9 @@ export class Refused extends Error {
 
 const PATIENCE = 20_000; // milliseconds
 
+/** Whether the same question may well be answered a little later: the server is busy, or cannot be reached. */
+export const isPassing = (problem) => problem.status === 503 || problem.status === 0;
+
 /** Sends a request; a problem becomes an error with the server's words. */
 export async function ask(path, options = {}) {
   let response;
@@ -20,9 +23,11 @@ export async function ask(path, options = {}) {
   }
   if (response.ok) return response;
   let message = `The server answers with ${response.status}.`;
-  try { message = (await response.json()).message; } catch { /* no words */ }
+  try { message = sentence((await response.json()).message); } catch { /* no words */ }
   throw new Refused(response.status, message, Number(response.headers.get("Retry-After")) || 0);
 }
+
+const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}${words.endsWith(".") ? "" : "."}`;
 
 /** A sketch and options as a request's path and body. */
 export function question(route, sketch, { k, mirror }) {
@@ -83,9 +88,9 @@ export class Asker {
       const answer = await this.send(sketch);
       if (turn === this.#turn) this.onAnswer(answer, sketch);
     } catch (problem) {
-      if (problem.status === 503 && turn === this.#turn) {
+      if (isPassing(problem) && turn === this.#turn) {
         this.#next ??= sketch;
-        again = 1000 * Math.min(Math.max(problem.later, 1), 10);
+        again = 1000 * Math.min(problem.later || 2, 10);
       }
       if (turn === this.#turn) this.onProblem(problem);
     }

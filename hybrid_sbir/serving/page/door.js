@@ -8,8 +8,8 @@ let waiting = null;
 export function enter(part) {
   waiting ??= new Promise((resolve) => {
     const dialog = part("door");
-    dialog.addEventListener("cancel", (event) => event.preventDefault());
-    part("door-form").addEventListener("submit", async (event) => {
+    dialog.oncancel = (event) => event.preventDefault();
+    part("door-form").onsubmit = async (event) => {
       event.preventDefault();
       const field = part("door-token");
       try {
@@ -24,7 +24,7 @@ export function enter(part) {
       dialog.close();
       waiting = null;
       resolve();
-    });
+    };
     dialog.showModal();
   });
   return waiting;

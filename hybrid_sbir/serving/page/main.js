@@ -1,12 +1,14 @@
 // The page: paper, tools and results put together.
 
-import { Asker, ask, question } from "/page/asking.js";
+import { Asker, ask, isPassing, question } from "/page/asking.js";
 import { enter } from "/page/door.js";
 import { fitted, showExamples } from "/page/examples.js";
 import { Pad } from "/page/pad.js";
 import { Results, Viewer } from "/page/results.js";
 import { History } from "/page/sketch.js";
 import { takeFiles, useKeys } from "/page/hands.js";
+
+const LARGEST = 8 << 20; // bytes of a picture that the server takes
 
 const part = (id) => document.getElementById(id);
 const history = new History();
@@ -68,7 +70,7 @@ function search() {
 
 function showAnswer(answer) {
   part("problem").hidden = true;
-  part("nothing").hidden = answer.hits.length > 0;
+  part("nothing").hidden = true;
   results.show(answer.hits);
   const took = Object.values(answer.milliseconds).reduce((sum, value) => sum + value, 0);
   const [best] = answer.hits;
@@ -85,7 +87,12 @@ async function showProblem(problem) {
     return;
   }
   part("status").textContent = "";
-  part("problem").textContent = problem.status === 503 ? "The server is busy; it is asked again in a moment." : problem.message;
+  if (problem.status >= 400 && problem.status < 500) results.show([]); // this sketch finds nothing, now or later
+  say(isPassing(problem) ? `${problem.message} The page asks again by itself.` : problem.message);
+}
+
+function say(problem) {
+  part("problem").textContent = problem;
   part("problem").hidden = false;
 }
 
@@ -115,6 +122,10 @@ async function greet() {
 
 function takePicture(file) {
   part("problem").hidden = true;
+  if (file.size > LARGEST) {
+    say(`${file.name || "The picture"} has ${Math.ceil(file.size / 2 ** 20)} MiB; take one of at most 8.`);
+    return;
+  }
   history.replace({ picture: file, name: file.name || "from the clipboard" });
 }
 
@@ -127,8 +138,5 @@ part("explain").addEventListener("change", explain);
 part("looked-large").addEventListener("click", () => viewer.show(part("looked-picture").src, "Where the model looks"));
 takeFiles(part, takePicture);
 useKeys(history, () => pad.drawing);
-showExamples(part("examples"), ({ name, strokes }) => {
-  const { clientWidth, clientHeight } = part("pad");
-  history.replace({ strokes: fitted(strokes, 512, (512 * clientHeight) / clientWidth), name });
-});
+showExamples(part("examples"), ({ name, strokes }) => history.replace({ strokes: fitted(strokes, 512, 512), name }));
 greet();

@@ -1,9 +1,9 @@
 // The paper: pointer events of mouse, pen and finger become strokes; pressure makes no difference.
 
-const SIDE = 512;    // a stroke's unit: this many across the paper, whatever its size on the screen
+const SIDE = 512;    // a stroke's unit: this many across the paper's middle square, whatever its size on the screen
 const NEAREST = 1.2; // points closer than this to the last one add nothing
 const WIDTH = 5;     // of a line, in the same unit
-const MOST = 4000;   // points of one stroke; then the next one begins
+const MOST = 4000;   // points of one stroke; then it goes on with every second of them
 
 export class Pad {
   #canvas;
@@ -12,6 +12,7 @@ export class Pad {
   #stroke = null;
   #sketch = { strokes: [], picture: null };
   #image = null;
+  #view = { scale: 1, left: 0, top: 0 }; // pixels of the screen a unit; the unit's origin
 
   /** onStroke(stroke) is called at a stroke's end, onChange(stroke) while it grows. */
   constructor(canvas, { onStroke, onChange }) {
@@ -35,6 +36,7 @@ export class Pad {
   async show(sketch) {
     this.#sketch = sketch;
     this.#image = null;
+    if (!this.#stroke && !sketch.strokes.length) this.#look(); // not while there is a drawing: it would jump
     if (sketch.picture) {
       const image = new Image();
       const url = URL.createObjectURL(sketch.picture);
@@ -48,9 +50,9 @@ export class Pad {
 
   #place(event) {
     const box = this.#canvas.getBoundingClientRect();
-    const scale = SIDE / box.width;
+    const { scale, left, top } = this.#view;
     const round = (value) => Math.round(value * 10) / 10;
-    return [round((event.clientX - box.left) * scale), round((event.clientY - box.top) * scale)];
+    return [round((event.clientX - box.left - left) / scale), round((event.clientY - box.top - top) / scale)];
   }
 
   #down(event) {
@@ -75,9 +77,10 @@ export class Pad {
 
   #add(event) {
     const [x, y] = this.#place(event);
+    if (this.#stroke[0].length >= MOST) this.#stroke = this.#stroke.map((axis) => axis.filter((_, i) => i % 2 === 0));
     const [xs, ys] = this.#stroke;
     const last = xs.length - 1;
-    if (last >= MOST || (last >= 0 && Math.hypot(x - xs[last], y - ys[last]) < NEAREST)) return;
+    if (last >= 0 && Math.hypot(x - xs[last], y - ys[last]) < NEAREST) return;
     xs.push(x);
     ys.push(y);
   }
@@ -94,7 +97,19 @@ export class Pad {
     const scale = window.devicePixelRatio || 1;
     this.#canvas.width = Math.round(this.#canvas.clientWidth * scale);
     this.#canvas.height = Math.round(this.#canvas.clientHeight * scale);
+    this.#look();
     this.#draw();
+  }
+
+  /** Chooses the view: the middle square as large as it goes, or less where a stroke would be out of sight. */
+  #look() {
+    const { clientWidth: width, clientHeight: height } = this.#canvas;
+    if (!width || !height) return;
+    const strokes = this.#stroke ? [...this.#sketch.strokes, this.#stroke] : this.#sketch.strokes;
+    const reach = (axis) => strokes.reduce(
+      (most, stroke) => stroke[axis].reduce((far, value) => Math.max(far, Math.abs(value - SIDE / 2) + WIDTH), most), 1);
+    const scale = Math.min(Math.min(width, height) / SIDE, width / 2 / reach(0), height / 2 / reach(1));
+    this.#view = { scale, left: (width - SIDE * scale) / 2, top: (height - SIDE * scale) / 2 };
   }
 
   #draw() {
@@ -103,7 +118,9 @@ export class Pad {
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, width, height);
     if (this.#image) this.#drawImage(width, height);
-    pen.scale(width / SIDE, width / SIDE);
+    const ratio = width / (this.#canvas.clientWidth || width);
+    const { scale, left, top } = this.#view;
+    pen.setTransform(scale * ratio, 0, 0, scale * ratio, left * ratio, top * ratio);
     pen.lineWidth = WIDTH;
     pen.lineCap = pen.lineJoin = "round";
     pen.strokeStyle = getComputedStyle(this.#canvas).color;
