@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from hybrid_sbir.durable import write_durably
 from hybrid_sbir.encoding import onnx_graph
 from hybrid_sbir.encoding.encoder import Encoder
 from hybrid_sbir.encoding.model_card import card
@@ -81,9 +82,20 @@ def _check_target(out: Path, overwrite: bool) -> None:
         raise IsADirectoryError(f"{out} is a folder; name a file")
     if not is_file and out.exists() and not is_onnx_folder(out) and not (out.is_dir() and not any(out.iterdir())):
         raise FileExistsError(f"{out} holds something other than an export, which is not replaced; name another")
+    if is_file and _card_of(out).exists() and not overwrite:
+        raise FileExistsError(
+            f"{_card_of(out)}, where the model card would be, exists already; name another file, or replace both with "
+            "--overwrite true"
+        )
     parent = next(folder for folder in out.absolute().parents if folder.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+    if not parent.is_dir():
+        raise NotADirectoryError(f"{out} cannot be written: {parent} is a file; name another place")
+    if not os.access(parent, os.W_OK | os.X_OK):
         raise PermissionError(f"{out} cannot be written: the folder {parent} is read-only for you; name another place")
+
+
+def _card_of(out: Path) -> Path:
+    return out.with_suffix(".md")
 
 
 def _as_file(source: ModelFile, out: Path) -> list[str]:
@@ -91,8 +103,8 @@ def _as_file(source: ModelFile, out: Path) -> list[str]:
     write_model_file(out, *source)
     written = file_record(out)
     text = card(source, {out.name: written}, f'load_encoder("{out.name}")')
-    beside = out.with_suffix(".md")
-    beside.write_text(text, encoding="utf-8")
+    beside = _card_of(out)
+    write_durably(beside, text.encode())
     return [f"{out}: {written['bytes']:,} bytes, SHA-256 {written['sha256']}", f"{beside}: its card"]
 
 

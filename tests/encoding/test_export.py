@@ -165,6 +165,17 @@ def test_nothing_that_stands_is_lost(run, tmp_path, capsys):
     assert (folder / "mine.txt").read_text() == "mine"
 
 
+def test_what_stands_where_the_card_would_be_is_not_lost(run, tmp_path, capsys):
+    notes = tmp_path / "model.md"
+    notes.write_text("my notes")
+    assert "model.md, where the model card would be, exists already" in refused(
+        [run, "--out", tmp_path / "model.safetensors"], capsys
+    )
+    assert notes.read_text() == "my notes"
+    assert not (tmp_path / "model.safetensors").exists()
+    assert "model.md is a file" in refused([run, "--out", notes / "model.safetensors"], capsys)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_may_not_be_written_is_named(run, tmp_path, capsys):
     closed = tmp_path / "closed"
