@@ -48,6 +48,10 @@ def _run(name: str, verb: Verb, rest: list[str]) -> None:
         _leave_reader(f"hybrid-sbir {name}", error)
     except ArgumentError as error:
         _fail(f"hybrid-sbir {name}", error, code=2, hint=f" (options: hybrid-sbir {name} --help)")
+    except ImportError as error:
+        if "pip install 'hybrid-sbir[" not in str(error):
+            raise  # anything but an extra that is not installed is a defect
+        _fail(f"hybrid-sbir {name}", error, code=1, hint=f" (traceback: {TRACEBACK}=1)")
     except (ValueError, OSError, FloatingPointError) as error:
         _fail(f"hybrid-sbir {name}", error, code=1, hint=f" (traceback: {TRACEBACK}=1)")
 
