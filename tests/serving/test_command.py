@@ -91,6 +91,14 @@ def test_it_warns_where_others_could_reach_it(started):
     assert "warning: everybody who reaches 0.0.0.0" in process.stderr.read()
 
 
+def test_it_answers_at_the_address_it_names_and_under_names_given_with_a_port(started):
+    _, url = started("--host", "127.0.0.2", "--hosts", "Sketches.Example:443")
+    assert url.startswith("http://127.0.0.2:")
+    for host, status in ((None, 200), ("sketches.example", 200), ("evil.example", 421)):
+        headers = {"Host": host} if host else {}
+        assert httpx.get(f"{url}/health", headers=headers, trust_env=False).status_code == status
+
+
 def fails(capsys, *words):
     with pytest.raises(SystemExit) as ended:
         main(["serve", *words])
