@@ -14,7 +14,7 @@ The code that made and reads this model is under the MIT licence. **No licence w
 whoever publishes them has to, and has to keep to the terms of the data they were trained on. Replace this paragraph \
 then."""
 _LIMITS = """\
-- Measured on the data named above and nothing else; other drawings, photos and classes may do worse, by a lot.
+- Measured on the data named with the scores and nothing else; other drawings, photos and classes may do worse, by a lot.
 - It ranks by likeness of what is drawn. It was not made to recognise persons; decide nothing about people by it.
 - A score is a cosine that orders one catalogue's photos for one sketch. It is no probability, and scores of different \
 sketches do not compare.
@@ -94,7 +94,9 @@ def _data(about: Mapping[str, Any]) -> str:
     data, classes = about.get("data") or {}, about.get("classes") or []
     if not data and not classes:
         return "The file does not say what it was trained on."
-    lines = [_table({"Data module": data.get("module"), "Fingerprint": data.get("fingerprint")})] if data else []
+    sets = data.get("sets") or {}
+    rows = {"Data module": data.get("module"), "Sketches": sets.get("sketches"), "Photos": sets.get("photos")}
+    lines = [_table(rows | {"Fingerprint": data.get("fingerprint")})] if data else []
     if classes:
         shown = ", ".join(classes[:_CLASSES_SHOWN])
         more = f" and {len(classes) - _CLASSES_SHOWN} more" if len(classes) > _CLASSES_SHOWN else ""

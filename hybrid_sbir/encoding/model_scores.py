@@ -22,7 +22,8 @@ _SETS = {
 def score_section(about: Mapping[str, Any]) -> str:
     """Write tables of the scores, the names explained."""
     evaluations: Mapping[str, Any] = about.get("scores") or {}
-    tables = [_table(name, each) for name, each in evaluations.items() if each.get("values")]
+    sets = (about.get("data") or {}).get("sets") or {}
+    tables = [_table(name, each, sets) for name, each in evaluations.items() if each.get("values")]
     if not tables:
         return "No evaluation of this checkpoint is recorded."
     names = " ".join(value for each in evaluations.values() for value in each["values"])
@@ -32,9 +33,16 @@ def score_section(about: Mapping[str, Any]) -> str:
     return "\n\n".join([*tables, "\n".join([*measures, *sets]), relevant]).strip()
 
 
-def _table(name: str, scored: Mapping[str, Any]) -> str:
+def _measured_on(name: str, scored: Mapping[str, Any], sets: Mapping[str, str]) -> str:
+    """Name the data: a test may be of other sets than the training, whose fingerprint then says nothing of it."""
+    if name == "test" and "test_sketches" in sets:
+        photos = sets.get("test_photos", sets.get("photos"))
+        return f" on other data than it was trained on, sketches of {sets['test_sketches']}, photos of {photos}"
     data = scored.get("data") or {}
-    on = f" on `{data['module']}` (fingerprint `{str(data.get('fingerprint'))[:12]}`)" if data.get("module") else ""
+    return f" on `{data['module']}` (fingerprint `{str(data.get('fingerprint'))[:12]}`)" if data.get("module") else ""
+
+
+def _table(name: str, scored: Mapping[str, Any], sets: Mapping[str, str]) -> str:
     rows = ["| score | value | measured on | remarks |", "|---|---|---|---|"]
     for score, value in scored["values"].items():
         each = (scored.get("sets") or {}).get(score.partition("/")[0]) or {}
@@ -45,7 +53,7 @@ def _table(name: str, scored: Mapping[str, Any]) -> str:
             f"| `{score}` | {value:.4f} | {', '.join(sizes) if whole else 'a part of these'} | "
             f"{'; '.join(each.get('remarks') or [])} |"
         )
-    return f"`{name}`{on}:\n\n" + "\n".join(rows)
+    return f"`{name}`{_measured_on(name, scored, sets)}:\n\n" + "\n".join(rows)
 
 
 _SIZES = {"queries": "sketches", "catalogue": "photos", "samples": "images"}

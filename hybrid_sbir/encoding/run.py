@@ -54,7 +54,7 @@ def about(trained: TrainedModel) -> dict[str, Any]:
 
     Returns:
         ``name``, ``kind``, ``backbone``, ``parameters``, ``classes``, ``checkpoint`` and ``versions``; where the run
-        has a metrics.json also ``data`` (module, fingerprint, number of classes), ``task``, ``trained`` and, if it was
+        has a metrics.json also ``data`` (module, sets, fingerprint, number of classes), ``task``, ``trained`` and, if it was
         this checkpoint that was scored, ``scores``: evaluation -> ``values`` and ``sets`` (their sizes and remarks).
 
     Raises:
@@ -88,7 +88,7 @@ def _recorded(record: dict[str, Any], checkpoint: str) -> dict[str, Any]:
     return {
         "backbone": options.get("backbone"),
         "options": {name: options[name] for name in kept if name in options},
-        "data": dict(record["data"]),
+        "data": dict(record["data"]) | {"sets": _sets((config.get("data") or {}).get("init_args") or {})},
         "task": str(model.get("class_path")).rpartition(".")[2],
         "trained": {
             "seed": record.get("seed"),
@@ -103,6 +103,17 @@ def _recorded(record: dict[str, Any], checkpoint: str) -> dict[str, Any]:
             if name in record and Path(record[name].get("checkpoint") or "").name == checkpoint
         },
     }
+
+
+def _sets(options: dict[str, Any]) -> dict[str, str]:
+    """What the sets of a retrieval are: role -> class and name."""
+    found = {}
+    for role in ("sketches", "photos", "test_sketches", "test_photos"):
+        given = options.get(role) or {}
+        kind, name = str(given.get("class_path", "")).rpartition(".")[2], (given.get("init_args") or {}).get("name")
+        if kind:
+            found[role] = f"{kind} ({name})" if name else kind
+    return found
 
 
 def _evaluation(scored: dict[str, Any]) -> dict[str, Any]:

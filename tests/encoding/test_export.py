@@ -48,6 +48,8 @@ def test_a_run_becomes_a_published_file_with_a_card(run, tmp_path, capsys):
         "567 photos",
         "uses the catalogue",
         "sketch_square_eval",
+        "| Sketches | TUBerlin (tu_berlin) |",
+        "on other data than it was trained on, sketches of Sketchy, photos of Prepared (mine)",
     ):
         assert word in card
     assert "/somewhere" not in card + out.read_bytes()[:20_000].decode(errors="replace")

@@ -63,7 +63,17 @@ def _record(pair):
         "device": {"precision": "32-true"},
         "versions": {"torch": "2.9.0"},
         "git": {"commit": "c0ffee"},
-        "config": {"model": {"class_path": "x.TripletTask", "init_args": {"backbone": "resnet26", "head": "neck"}}},
+        "config": {
+            "model": {"class_path": "x.TripletTask", "init_args": {"backbone": "resnet26", "head": "neck"}},
+            "data": {
+                "init_args": {
+                    "sketches": {"class_path": "x.TUBerlin", "init_args": {"name": "tu_berlin", "root": "/somewhere"}},
+                    "photos": {"class_path": "x.Prepared", "init_args": {"name": "mine"}},
+                    "test_sketches": {"class_path": "x.Sketchy", "init_args": {}},
+                    "test_photos": None,
+                }
+            },
+        },
         "test" if pair else "validate": {
             "checkpoint": "/somewhere/checkpoints/best.ckpt",
             "data": {"module": "SketchPhotoData", "fingerprint": FINGERPRINT},
