@@ -14,7 +14,7 @@ The code that made and reads this model is under the MIT licence. **No licence w
 whoever publishes them has to, and has to keep to the terms of the data they were trained on. Replace this paragraph \
 then."""
 _LIMITS = """\
-- Measured on the data named with the scores and nothing else; other drawings, photos and classes may do worse, by a lot.
+- Measured on the data named with the scores and nothing else; other drawings, photos, classes may do worse, by a lot.
 - It ranks by likeness of what is drawn. It was not made to recognise persons; decide nothing about people by it.
 - A score is a cosine that orders one catalogue's photos for one sketch. It is no probability, and scores of different \
 sketches do not compare.
