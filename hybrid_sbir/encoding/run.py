@@ -55,7 +55,8 @@ def about(trained: TrainedModel) -> dict[str, Any]:
     Returns:
         ``name``, ``kind``, ``backbone``, ``parameters``, ``classes``, ``checkpoint`` and ``versions``; where the run
         has a metrics.json also ``data`` (module, sets, fingerprint, number of classes), ``task``, ``trained`` and, if
-        it was this checkpoint that was scored, ``scores``: evaluation -> ``values`` and ``sets`` (their sizes and remarks).
+        it was this checkpoint that was scored, ``scores``: evaluation -> ``values`` and ``sets`` (their sizes and
+        remarks).
 
     Raises:
         ValueError: if that file is damaged.
