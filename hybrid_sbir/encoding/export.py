@@ -5,6 +5,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hybrid_sbir.data.embedded import CLASSES, draw_photo, draw_sketch
 from hybrid_sbir.durable import write_durably
 from hybrid_sbir.encoding import onnx_graph
 from hybrid_sbir.encoding.encoder import Encoder
@@ -21,9 +26,11 @@ from hybrid_sbir.encoding.onnx_folder import (
     weights_of,
 )
 from hybrid_sbir.encoding.run import load_run
-from hybrid_sbir.models.two_branch import DOMAINS
+from hybrid_sbir.models import TwoBranch
+from hybrid_sbir.models.two_branch import DOMAINS, Domain
 
 CARD = "README.md"
+_DRAWN = 128  # pixels, before the model's own preparation
 
 
 def export(
@@ -128,6 +135,17 @@ def _as_folder(source: ModelFile, out: Path, scales: Sequence[float], opset: int
     return [f"{out}: {line}" for line in lines]
 
 
+def _examples(encoder: Encoder, domain: Domain, side: int) -> Tensor:
+    """Drawings or photos of the embedded set as the model is given them, (N, C, S, S) of S ``side``.
+
+    A classifier knows one kind of image, and no file says which: it gets both.
+    """
+    kinds = {"sketch": draw_sketch, "photo": draw_photo}
+    drawn = [kinds[domain]] if isinstance(encoder.model, TwoBranch) else list(kinds.values())
+    images = [encoder.prepare(draw(name, size=_DRAWN), domain) for name in CLASSES[:5] for draw in drawn]
+    return F.interpolate(torch.stack(images), (side, side), mode="bilinear", antialias=True)
+
+
 def _write_folder(source: ModelFile, folder: Path, scales: Sequence[float], opset: int, name: str) -> list[str]:
     encoder = Encoder(source.model, source.preparation, source.about)
     graphs: dict[str, str] = {}
@@ -136,7 +154,7 @@ def _write_folder(source: ModelFile, folder: Path, scales: Sequence[float], opse
         one = source.preparation[domain]
         for side in _sides(one.size, scales, encoder.smallest):
             path = folder / (f"{domain}.onnx" if side == max(one.size, encoder.smallest) else f"{domain}_{side}.onnx")
-            written = onnx_graph.write_graph(source.model, domain, one.channels, side, path, opset)
+            written = onnx_graph.write_graph(source.model, domain, _examples(encoder, domain, side), path, opset)
             graphs[graph_key(domain, side)], worst = path.name, max(worst, written.difference)
     write_model_file(folder / WEIGHTS, *source)
     files = {path.name: file_record(path) for path in sorted(folder.iterdir())}

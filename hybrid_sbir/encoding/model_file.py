@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from hybrid_sbir.durable import write_durably
-from hybrid_sbir.encoding.model_header import FORMAT, UNSEALED, Header, read_header
+from hybrid_sbir.encoding.model_header import FORMAT, Header, read_header
 from hybrid_sbir.encoding.preparation import Preparation
 from hybrid_sbir.models import Classifier, TwoBranch
 from hybrid_sbir.models.checkpoints import CheckpointError, read_state
@@ -113,7 +113,7 @@ def _header(path: Path) -> Header:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError, ValueError, MemoryError) as problem:
         raise CheckpointError(f"{path.name} is cut short, damaged or no .safetensors file ({problem})") from problem
-    if metadata.get("format") not in (FORMAT, UNSEALED):
+    if metadata.get("format") != FORMAT:
         kind = metadata.get("format", "without a word on its format")
         raise CheckpointError(
             f"{path.name} ({kind}) does not say how images are prepared for it, so nothing can be searched with it; "

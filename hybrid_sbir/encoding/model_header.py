@@ -10,8 +10,6 @@ from hybrid_sbir.models.checkpoints import CheckpointError
 from hybrid_sbir.models.two_branch import DOMAINS, Domain
 
 FORMAT = "hybrid_sbir.encoder.2"
-UNSEALED = "hybrid_sbir.encoder.1"
-"""The first format, whose header has no checksum of its own."""
 
 _KINDS = ("two_branch", "classifier")
 _LARGEST_SIDE = 4096  # pixels; above it a photo alone takes 200 MB
@@ -38,13 +36,13 @@ class Header(NamedTuple):
 
 
 def read_header(metadata: Mapping[str, str], file: str) -> Header:
-    """Read the header of a model file of either format.
+    """Read the header of a model file.
 
     Raises:
         CheckpointError: if it is damaged, or holds what no header can.
     """
     text = metadata.get("header", "")
-    if metadata["format"] == FORMAT and hashlib.sha256(text.encode()).hexdigest() != metadata.get("seal"):
+    if hashlib.sha256(text.encode()).hexdigest() != metadata.get("seal"):
         raise CheckpointError(f"{file} is damaged: its header does not match its SHA-256; fetch it again")
     try:
         plain = json.loads(text)

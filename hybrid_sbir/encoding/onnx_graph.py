@@ -56,14 +56,14 @@ class _Branch(nn.Module):
         return vectors(self.model, images, self.domain)
 
 
-def write_graph(model: nn.Module, domain: Domain, channels: int, side: int, path: Path, opset: int = OPSET) -> Graph:
-    """Write a domain's graph, check it, and compare it with PyTorch on batches of 1, 2 and 5.
+def write_graph(model: nn.Module, domain: Domain, images: Tensor, path: Path, opset: int = OPSET) -> Graph:
+    """Write a domain's graph, check it, and compare it with PyTorch on batches of 1, 2 and 5 images.
 
     Args:
         model: a TwoBranch or a Classifier, in evaluation mode, on the CPU.
         domain: "sketch" or "photo".
-        channels: C.
-        side: S.
+        images: (N, C, S, S), prepared, of the kind that the model was made for: on others patchwise attention may
+            grow beyond all numbers. Those for which it does are not compared.
         path: the file to write; large weights go into ``NAME.data`` beside it.
         opset: version of ONNX's operators, 18 to 23.
 
@@ -76,7 +76,7 @@ def write_graph(model: nn.Module, domain: Domain, channels: int, side: int, path
     if not OPSETS[0] <= opset <= OPSETS[1]:
         raise ValueError(f"opset is {opset}; give {OPSETS[0]} to {OPSETS[1]}")
     branch = _Branch(model, domain).eval()
-    found = _anonymous(_exported(branch, torch.zeros(2, channels, side, side), opset))
+    found = _anonymous(_exported(branch, torch.zeros_like(images[:2]), opset))
     large = sum(p.numel() * p.element_size() for p in model.parameters()) > INLINE_BYTES
     extra = {"save_as_external_data": True, "location": f"{path.name}.data"} if large else {}
     onnx.save_model(found, str(path), **extra)
@@ -85,7 +85,7 @@ def write_graph(model: nn.Module, domain: Domain, channels: int, side: int, path
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as problem:
         raise ExportProblem(f"the graph of {domain} is no valid ONNX: {problem}") from problem
     files = (path, path.with_name(f"{path.name}.data")) if large else (path,)
-    return Graph(files, _compare(branch, path, channels, side))
+    return Graph(files, _compare(branch, path, images))
 
 
 def session(path: Path) -> Any:
@@ -172,17 +172,20 @@ def _anonymous(proto: Any) -> Any:
     return proto
 
 
-def _compare(branch: nn.Module, path: Path, channels: int, side: int) -> float:
+def _compare(branch: nn.Module, path: Path, images: Tensor) -> float:
     opened, worst = session(path), 0.0
-    generator = torch.Generator().manual_seed(0)
-    for batch in _BATCHES:
-        images = torch.randn(batch, channels, side, side, generator=generator)
+    with torch.inference_mode():
+        usable = images[branch(images).isfinite().all(dim=1)]
+    if not len(usable):
+        raise ExportProblem(f"the model gives no numbers for any of {len(images)} drawings; train it, or take another")
+    for some in (usable[:batch] for batch in _BATCHES):
         with torch.inference_mode():
-            wanted = branch(images).numpy()
-        difference = np.abs(run(opened, images.numpy()) - wanted).max()
+            wanted = branch(some).numpy()
+        difference = np.abs(run(opened, some.numpy()) - wanted).max()
         if not difference <= TOLERANCE:  # a NaN is none either
             raise ExportProblem(
-                f"{path.name} differs from PyTorch by {difference:.2g} in a batch of {batch}; {TOLERANCE:g} is allowed"
+                f"{path.name} differs from PyTorch by {difference:.2g} in a batch of {len(some)}; {TOLERANCE:g} is "
+                "allowed"
             )
         worst = max(worst, float(difference))
     return worst

@@ -69,7 +69,7 @@ def call(monkeypatch):
 def server():
     """A process that has imported everything once and from which others are forked in milliseconds."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hybrid_sbir.cli.training"])
+    context.set_forkserver_preload(["hybrid_sbir.cli.training", "hybrid_sbir.search.building.embedding"])
     return context
 
 
@@ -80,7 +80,7 @@ def start(server, tmp_path):
 
     def begin(words, **environment):
         log = tmp_path / f"output{len(started)}.txt"
-        known = {"job": {"words": list(words), "log": str(log), "environment": environment}}
+        known = {"job": {"words": list(map(str, words)), "log": str(log), "environment": environment}}
         process = server.Process(target=runpy.run_path, args=(str(HERE / "child.py"),), kwargs={"init_globals": known})
         process.start()
         process.log = log

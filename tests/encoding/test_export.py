@@ -219,8 +219,18 @@ FAMILIES = [
 def test_every_family_of_backbones_becomes_a_graph(tmp_path, backbone, options):
     pytest.importorskip("onnx")
     model = two_branch(backbone, side=64, **{"width": 0.25, "stem": "small", **options})
+    images = torch.randn(5, 3, 64, 64)  # as the batch norms have seen
     for domain in ("sketch", "photo"):
-        assert write_graph(model, domain, 3, 64, tmp_path / f"{domain}.onnx").difference <= 1e-4
+        assert write_graph(model, domain, images, tmp_path / f"{domain}.onnx").difference <= 1e-4
+
+
+def test_images_that_the_model_gives_no_numbers_for_are_not_compared(tmp_path):
+    pytest.importorskip("onnx")
+    images = torch.randn(5, 3, 32, 32)
+    images[1:] = torch.inf
+    assert write_graph(two_branch(), "sketch", images, tmp_path / "sketch.onnx").difference <= 1e-4
+    with pytest.raises(onnx_graph.ExportProblem, match="gives no numbers for any of 4 drawings"):
+        write_graph(two_branch(), "sketch", images[1:], tmp_path / "none.onnx")
 
 
 @pytest.mark.slow

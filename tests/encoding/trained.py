@@ -14,9 +14,11 @@ FINGERPRINT = "ab" * 32
 
 
 def settle(model, *shape):
-    """Let batch norms see some noise: their running statistics are then none of the initial ones."""
+    """Let batch norms see some noise: their running statistics are then none of the initial ones, and fit it."""
     torch.manual_seed(1)
     model.train()
+    for norm in (module for module in model.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)):
+        norm.momentum = None  # the mean of what was seen, without the initial ones
     with torch.no_grad():
         for _ in range(2):
             model(*(torch.randn(8, *shape) for _ in range(2 if isinstance(model, TwoBranch) else 1)))

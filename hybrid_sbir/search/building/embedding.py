@@ -64,9 +64,6 @@ class PlannedPhotos(LightningDataModule):
         workers: loading processes of each process.
     """
 
-    prepare_data_per_node = False
-    allow_zero_length_dataloader_with_multiple_devices = True
-
     def __init__(self, job: Job, workers: int) -> None:
         super().__init__()
         self.prepare_data_per_node = False

@@ -7,9 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from hybrid_sbir.encoding import Encoder, load_encoder
+from hybrid_sbir.encoding.model_file import weights_digest
 from hybrid_sbir.retrieval.descriptors import check_scales
 from hybrid_sbir.search.catalogue import Catalogue, open_catalogue
 from hybrid_sbir.search.manifest import MANIFEST, STORED, IndexProblem, Manifest, read_manifest, verified
@@ -145,11 +144,7 @@ def make_job(
 def fingerprint(encoder: Encoder) -> str:
     """Return the SHA-256 of what makes vectors of pixels: how the model is built, and its weights."""
     model: Any = encoder.model
-    digest = hashlib.sha256(json.dumps(model.plan(), sort_keys=True).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    return hashlib.sha256(json.dumps([model.plan(), weights_digest(model)], sort_keys=True).encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:

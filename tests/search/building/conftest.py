@@ -1,9 +1,6 @@
 """Indexes made by the command line: in this process, or in one that may be killed."""
 
 import hashlib
-import multiprocessing
-import runpy
-from pathlib import Path
 
 import lightning.pytorch  # noqa: F401 - its log handler keeps the stderr of its import: not one that a test closes
 import numpy as np
@@ -15,8 +12,7 @@ from hybrid_sbir.cli import main
 from hybrid_sbir.encoding.model_file import write_model_file
 from hybrid_sbir.encoding.preparation import Preparation
 from hybrid_sbir.models import TwoBranch
-
-CHILD = Path(__file__).parents[2] / "cli" / "child.py"
+from tests.cli.conftest import server, start  # noqa: F401 - fixtures
 
 
 def write_model(path, seed=0, photo="photo_eval"):
@@ -94,32 +90,3 @@ def content(folder):
 @pytest.fixture(name="content")
 def content_fixture():
     return content
-
-
-@pytest.fixture(scope="session")
-def server():
-    """A process that has imported everything once and from which others are forked in milliseconds."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hybrid_sbir.search.building.embedding", "hybrid_sbir.search.building.command"])
-    return context
-
-
-@pytest.fixture
-def start(server, tmp_path):
-    """Start a command line in a process of its own; ``process.log`` is where its output goes."""
-    started = []
-
-    def begin(words, **environment):
-        log = tmp_path / f"output{len(started)}.txt"
-        known = {"job": {"words": list(map(str, words)), "log": str(log), "environment": environment}}
-        process = server.Process(target=runpy.run_path, args=(str(CHILD),), kwargs={"init_globals": known})
-        process.start()
-        process.log = log
-        started.append(process)
-        return process
-
-    yield begin
-    for process in started:
-        if process.is_alive():
-            process.kill()
-        process.join()
